@@ -1,0 +1,75 @@
+# `make` lists the targets. Everything is installed into .venv and supabase/local/node_modules:
+# the one prerequisite is Python 3.11 or newer.
+PYTHON ?= python3
+ARGS ?=
+NAME ?=
+ONCE ?=
+
+BIN := .venv/bin
+LOCAL := supabase/local
+NODE := $(LOCAL)/node.py
+FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules api local
+export ONCE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up down reset test check format bench migration lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready $(LOCAL)/node_modules/.ready ## install the pinned Python and npm packages
+
+run: setup ## start everything and send the sample webhooks; serve until Ctrl-C (ONCE=1: stop after them)
+	@exec $(BIN)/python $(LOCAL)/stack.py run
+
+up: setup ## start the local stack in the background, write what is missing into .env
+	@$(BIN)/python $(LOCAL)/stack.py up
+
+down: setup ## stop the local stack, keep its data
+	@$(BIN)/python $(LOCAL)/stack.py down
+
+reset: setup ## stop the local stack, drop its data, start over
+	@$(BIN)/python $(LOCAL)/stack.py reset
+
+test: setup ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## lint, types, import rules, schema drift, Supabase's advisors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python $(LOCAL)/migrations.py check
+
+format: setup ## let ruff format and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## measure ingest, the workers and the claim, as ratios
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders)
+	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)"
+
+lock: setup ## pin again what pyproject.toml and package.json ask for (ARGS=--upgrade for newer versions)
+	@$(BIN)/uv pip compile --group dev -o requirements/dev.txt $(UV_COMPILE) $(ARGS)
+	@for group in $(FUNCTION_GROUPS); do \
+	  $(BIN)/uv pip compile --group $$group -c requirements/dev.txt \
+	    -o requirements/$$group.txt $(UV_COMPILE) || exit 1; \
+	done
+	@$(BIN)/python $(NODE) lock
+
+UV_COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.venv/.ready: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@echo "Installing the Python packages into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(LOCAL)/node_modules/.ready: $(LOCAL)/package-lock.json .venv/.ready
+	@echo "Installing the npm packages into $(LOCAL)/node_modules"
+	@$(BIN)/python $(NODE) ci
+	@touch $@
