@@ -1,0 +1,253 @@
+-- The rules stage: actions that the rules of an owner decided on are applied, logged and finished in one transaction.
+
+create function public.claim_rules(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_lease_id uuid := gen_random_uuid();
+  v_leased public.webhook_events[];
+  v_events jsonb;
+  v_user_ids uuid[];
+begin
+  select array_agg(e) into v_leased from private.lease_events('rules', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e;
+  if v_leased is null then
+    return jsonb_build_object('lease_id', v_lease_id, 'events', '[]'::jsonb, 'rules', '[]'::jsonb, 'invoice_field_maps', '[]'::jsonb);
+  end if;
+  select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
+      'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
+      'created_at', e.created_at,
+      'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme),
+      'person', (select to_jsonb(h) - 'user_id' from public.people h where h.id = e.person_id and h.user_id = e.user_id),
+      'entity', private.record(e.user_id, e.entity_table, e.entity_id),
+      'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
+        where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
+    array_agg(distinct e.user_id)
+  into v_events, v_user_ids
+  from unnest(v_leased) e
+  join public.webhook_endpoints p on p.id = e.endpoint_id;
+  return jsonb_build_object('lease_id', v_lease_id, 'events', v_events,
+    'rules', coalesce((
+      select jsonb_agg(jsonb_build_object('id', r.id, 'user_id', r.user_id, 'entity_table', r.entity_table, 'name', r.name,
+        'condition', r.condition, 'priority', r.priority,
+        'actions', coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'position', a.position, 'action_type', a.action_type,
+          'action_config', a.action_config) order by a.position)
+          from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.name, r.id)
+      from public.entity_automation_rules r
+      where r.user_id = any (v_user_ids) and r.is_active
+        and r.entity_table in (select e.entity_table from unnest(v_leased) e)), '[]'),
+    'invoice_field_maps', (
+      select coalesce(jsonb_agg(jsonb_build_object('user_id', t.user_id, 'field_map', t.field_map)), '[]')
+      from public.entity_types t where t.name = 'invoice' and (t.user_id is null or t.user_id = any (v_user_ids))));
+end
+$$;
+comment on function public.claim_rules(integer, integer, text) is
+  'Leases up to p_limit prepared events with their person and record: {lease_id, events[], rules[], invoice_field_maps[]}. p_event_ids: a JSON array, to claim only those.';
+revoke execute on function public.claim_rules(integer, integer, text) from public, anon, authenticated;
+grant execute on function public.claim_rules(integer, integer, text) to service_role;
+
+create function private.record(p_user_id uuid, p_entity_table text, p_id uuid) returns jsonb
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  v_table text := (private.entity_type(p_user_id, p_entity_table)).target_table;
+  v_record jsonb;
+begin
+  if p_id is null or v_table is null then
+    return null;
+  end if;
+  execute format('select to_jsonb(t) - ''user_id'' from public.%I t where t.id = $1 and t.user_id = $2', v_table)
+  into v_record using p_id, p_user_id;
+  return v_record;
+end
+$$;
+comment on function private.record(uuid, text, uuid) is 'A record of an entity type as JSON; null where there is none.';
+revoke execute on function private.record(uuid, text, uuid) from public, anon, authenticated;
+grant execute on function private.record(uuid, text, uuid) to service_role;
+
+create function private.action_target(p_event public.webhook_events, p_config jsonb) returns uuid
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  v_id uuid := case when p_config ->> 'target' = 'person' then p_event.person_id else p_event.entity_id end;
+begin
+  if v_id is null then
+    raise exception 'The event has no % to act on', coalesce(p_config ->> 'target', 'entity') using errcode = 'WH001';
+  end if;
+  return v_id;
+end
+$$;
+comment on function private.action_target(public.webhook_events, jsonb) is 'The person or the record that an action names as its target.';
+revoke execute on function private.action_target(public.webhook_events, jsonb) from public, anon, authenticated;
+grant execute on function private.action_target(public.webhook_events, jsonb) to service_role;
+
+create function private.make_record(p_event public.webhook_events, p_type_name text, p_fields jsonb) returns uuid
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_type public.entity_types := private.entity_type(null, p_type_name);
+  v_probe public.webhook_events := p_event;
+  v_found uuid;
+  v_id uuid;
+begin
+  v_probe.entity_id := null;
+  v_found := private.find_record(v_probe, v_type, p_fields);
+  v_id := coalesce(v_found, gen_random_uuid());
+  perform private.write_record(p_event.user_id, v_type, v_id, p_fields, v_found is null);
+  if p_event.person_id is not null then
+    insert into public.people_entities (user_id, person_id, entity_id) values (p_event.user_id, p_event.person_id, v_id)
+    on conflict do nothing;
+  end if;
+  return v_id;
+end
+$$;
+comment on function private.make_record(public.webhook_events, text, jsonb) is
+  'A second record that an action makes of an event (or finds again by the type''s match columns), linked to the event''s person.';
+revoke execute on function private.make_record(public.webhook_events, text, jsonb) from public, anon, authenticated;
+grant execute on function private.make_record(public.webhook_events, text, jsonb) to service_role;
+
+create function private.set_field(p_event public.webhook_events, p_field text, p_value jsonb) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_type public.entity_types := private.entity_type(p_event.user_id, p_event.entity_table);
+begin
+  if not p_field = any (private.writable_columns(v_type.target_table)) then
+    raise exception 'There is no field % that a rule may set', quote_ident(p_field) using errcode = 'WH001';
+  end if;
+  execute format('update public.%I t set %I = r.%I from jsonb_populate_record(null::public.%I, $3) r where t.id = $1 and t.user_id = $2',
+    v_type.target_table, p_field, p_field, v_type.target_table)
+  using private.action_target(p_event, '{}'), p_event.user_id, jsonb_build_object(p_field, p_value);
+end
+$$;
+comment on function private.set_field(public.webhook_events, text, jsonb) is 'Sets one field of the event''s record.';
+revoke execute on function private.set_field(public.webhook_events, text, jsonb) from public, anon, authenticated;
+grant execute on function private.set_field(public.webhook_events, text, jsonb) to service_role;
+
+create function private.apply_action(p_event public.webhook_events, p_action_type text, p_config jsonb) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  case p_action_type
+    when 'tag' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_tags (user_id, entity_id, tag)
+      select p_event.user_id, v_id, t from jsonb_array_elements_text(p_config -> 'tags') t on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'assign_role' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_roles (user_id, entity_id, role) values (p_event.user_id, v_id, p_config ->> 'role') on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'extract_invoice' then
+      return jsonb_build_object('invoice_id', private.make_record(p_event, 'invoice', p_config -> 'fields'));
+    when 'create_ticket' then
+      return jsonb_build_object('ticket_id', private.make_record(p_event, 'ticket', p_config));
+    when 'store_message' then
+      insert into public.chat_messages (user_id, webhook_event_id, entity_id, person_id, conversation_id, external_id, direction, sender, content)
+      values (p_event.user_id, p_event.id, p_event.entity_id, p_event.person_id, p_config ->> 'conversation_id', p_config ->> 'external_id',
+        coalesce(p_config ->> 'direction', 'inbound'), p_config ->> 'sender', p_config ->> 'content')
+      returning id into v_id;
+      return jsonb_build_object('chat_message_id', v_id);
+    when 'set_field' then
+      perform private.set_field(p_event, p_config ->> 'field', p_config -> 'value');
+      return '{}';
+    when 'send_notification' then
+      insert into public.notifications (user_id, webhook_event_id, title, body)
+      values (p_event.user_id, p_event.id, p_config ->> 'title', p_config ->> 'body')
+      returning id into v_id;
+      return jsonb_build_object('notification_id', v_id);
+    else
+      raise exception 'There is no action %', quote_ident(p_action_type) using errcode = 'WH001';
+  end case;
+end
+$$;
+comment on function private.apply_action(public.webhook_events, text, jsonb) is
+  'Does one rendered action for an event and returns what came of it. The caller sees to it that this happens once.';
+revoke execute on function private.apply_action(public.webhook_events, text, jsonb) from public, anon, authenticated;
+grant execute on function private.apply_action(public.webhook_events, text, jsonb) to service_role;
+
+create function private.run_action(p_event public.webhook_events, p_action jsonb) returns text
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_error text := p_action ->> 'error';
+  v_result jsonb := '{}';
+begin
+  if exists (select from public.webhook_event_logs l
+      where l.webhook_event_id = p_event.id and l.rule_id = (p_action ->> 'rule_id')::uuid
+        and l.action_id = (p_action ->> 'action_id')::uuid and l.success) then
+    return null;
+  end if;
+  if v_error is null then
+    begin
+      v_result := private.apply_action(p_event, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+    exception
+      when data_exception or integrity_constraint_violation or sqlstate 'WH001' then
+        v_error := left(sqlerrm, 2000);
+    end;
+  end if;
+  insert into public.webhook_event_logs as l (webhook_event_id, user_id, rule_id, action_id, action_type, action_config, success,
+    error_message, result, duration_ms)
+  values (p_event.id, p_event.user_id, (p_action ->> 'rule_id')::uuid, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type',
+    coalesce(p_action -> 'action_config', '{}'), v_error is null, v_error, v_result, (p_action ->> 'duration_ms')::numeric)
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
+    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
+  return v_error;
+end
+$$;
+comment on function private.run_action(public.webhook_events, jsonb) is
+  'Applies and logs one action unless it has already succeeded for this event; returns its error, or null.';
+revoke execute on function private.run_action(public.webhook_events, jsonb) from public, anon, authenticated;
+grant execute on function private.run_action(public.webhook_events, jsonb) to service_role;
+
+create function public.finish_rules(p_lease_id uuid, p_results text) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_asked uuid[];
+  v_held uuid[];
+  v_event public.webhook_events;
+  v_result record;
+  v_error text;
+  v_errors text[];
+  v_action jsonb;
+begin
+  select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(p_results::json) as r (id uuid);
+  v_held := private.hold_events(p_lease_id, v_asked);
+  -- Actions make records too: the same lock as in finish_prepare.
+  perform pg_catalog.pg_advisory_xact_lock(hashtextextended(o.user_id::text, 0))
+  from (select distinct e.user_id from public.webhook_events e where e.id = any (v_held) order by e.user_id) o;
+
+  for v_result in
+    select r.* from json_to_recordset(p_results::json) as r (id uuid, actions jsonb, error text, final boolean)
+    where r.id = any (v_held) order by r.id
+  loop
+    if v_result.error is not null then
+      perform private.fail_event(v_result.id, v_result.error, coalesce(v_result.final, false));
+      continue;
+    end if;
+    select e.* into v_event from public.webhook_events e where e.id = v_result.id;
+    v_errors := '{}';
+    for v_action in select value from jsonb_array_elements(coalesce(v_result.actions, '[]')) loop
+      v_error := private.run_action(v_event, v_action);
+      if v_error is not null then
+        v_errors := v_errors || format('%s: %s', v_action ->> 'action_type', v_error);
+      end if;
+    end loop;
+    if cardinality(v_errors) > 0 then
+      perform private.fail_event(v_result.id, array_to_string(v_errors, '; '), true);
+    else
+      update public.webhook_events e
+      set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
+      where e.id = v_result.id;
+    end if;
+  end loop;
+  return private.finished(v_asked, v_held);
+end
+$$;
+comment on function public.finish_rules(uuid, text) is
+  'Takes [{id, actions[{rule_id, action_id, action_type, action_config, error?, duration_ms}]} or {id, error, final?}]: applies and logs each action once. An event with a failed action is failed and can be reprocessed.';
+revoke execute on function public.finish_rules(uuid, text) from public, anon, authenticated;
+grant execute on function public.finish_rules(uuid, text) to service_role;
