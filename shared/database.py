@@ -1,0 +1,154 @@
+"""The one door to the database: PostgREST, through Supabase's own client.
+
+Nothing else imports a Supabase client. A call either returns what the database answered or raises an
+error from `shared.errors`, so that no caller ever looks at a driver's message.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from postgrest import AsyncPostgrestClient, AsyncRequestBuilder
+from postgrest.exceptions import APIError
+
+from shared import errors
+from shared.http_client import create_client
+
+logger = logging.getLogger(__name__)
+
+CODE_ERRORS: dict[str, type[errors.SwitchhookError]] = {
+    "42501": errors.Forbidden,  # insufficient_privilege: no grant, or row level security said no
+    "23505": errors.Conflict,  # unique_violation
+    "23503": errors.InvalidRequest,  # foreign_key_violation
+    "23502": errors.InvalidRequest,  # not_null_violation
+    "23514": errors.InvalidRequest,  # check_violation
+    "PGRST116": errors.NotFound,  # one row was asked for, none is visible
+    "PGRST301": errors.Unauthorized,  # the JWT does not verify
+    "PGRST302": errors.Unauthorized,  # anonymous access is off
+    "PGRST303": errors.Unauthorized,  # the JWT's claims do not hold (expired, wrong audience)
+    "401": errors.Unauthorized,
+    "40001": errors.DatabaseUnavailable,  # serialization_failure: the same call may work next time
+    "40P01": errors.DatabaseUnavailable,  # deadlock_detected
+    "55P03": errors.DatabaseUnavailable,  # lock_not_available
+    "57014": errors.DatabaseUnavailable,  # query_canceled: statement timeout
+}
+"""Codes of PostgreSQL and PostgREST that have one meaning for callers."""
+
+CLASS_ERRORS: dict[str, type[errors.SwitchhookError]] = {
+    "08": errors.DatabaseUnavailable,  # connection exception
+    "53": errors.DatabaseUnavailable,  # insufficient resources
+    "57": errors.DatabaseUnavailable,  # operator intervention: shutting down, starting up
+    "22": errors.InvalidRequest,  # data exception
+}
+"""The same by class, the first two characters of a SQLSTATE."""
+
+
+def error_from(code: str | None, message: str | None) -> errors.SwitchhookError:
+    """The error that a PostgREST error body stands for. Only our own messages are passed on."""
+    code = code or ""
+    own = errors.from_sqlstate(code)
+    if own is not None:
+        return own(message)
+    known = CODE_ERRORS.get(code) or CLASS_ERRORS.get(code[:2] if len(code) == 5 else "")
+    if known is None and (code in UNREACHABLE or code.startswith("5")):
+        known = errors.DatabaseUnavailable
+    if known is None:
+        logger.error("database call failed", extra={"sqlstate": code})
+        return errors.InternalError()
+    return known()
+
+
+UNREACHABLE = frozenset(
+    {"PGRST000", "PGRST001", "PGRST002", "PGRST003", "ECONNREFUSED", "CONNECT_TIMEOUT"}
+)
+"""PostgREST is up and PostgreSQL is not, or has no connection free; the last two are the local server's words."""
+
+
+class Database:
+    """Calls as one identity: the service role, or the user whose access token is given.
+
+    Args:
+        url: base URL of the Supabase project.
+        key: API key, secret (service role) or publishable.
+        access_token: a user's JWT; then row level security decides what is seen.
+        client: shared HTTP client; without one the database makes and closes its own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        access_token: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        timeout_seconds: float = 15.0,
+    ) -> None:
+        headers = {"apikey": key}
+        if access_token is not None:
+            headers["Authorization"] = f"Bearer {access_token}"
+        self._owned_client = None if client else create_client(timeout_seconds=timeout_seconds)
+        self._url, self._key = url, key
+        self._client = client or self._owned_client
+        self._postgrest = AsyncPostgrestClient(
+            f"{url.rstrip('/')}/rest/v1", headers=headers, http_client=self._client
+        )
+
+    def as_user(self, access_token: str) -> Database:
+        """The same database seen by a user, over the same connections."""
+        return Database(self._url, self._key, access_token=access_token, client=self._client)
+
+    def table(self, name: str) -> AsyncRequestBuilder:
+        """A query on a table or view; run it with `run`."""
+        return self._postgrest.from_(name)
+
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Calls an RPC. An argument that carries JSON is passed as text.
+
+        Raises:
+            SwitchhookError: what the function raised, or DatabaseUnavailable.
+        """
+        return await run(self._postgrest.rpc(function, arguments))
+
+    async def ping(self) -> bool:
+        """Whether the database answers at all, be it with a refusal."""
+        try:
+            await run(self.table("entity_types").select("id").limit(1))
+        except errors.DatabaseUnavailable:
+            return False
+        except errors.SwitchhookError:
+            return True
+        return True
+
+    async def aclose(self) -> None:
+        """Closes the connections, if they are its own."""
+        if self._owned_client is not None:
+            await self._owned_client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+async def run(query: Any) -> Any:
+    """Runs a query of the Supabase client and returns its data.
+
+    Raises:
+        SwitchhookError: see `error_from`.
+    """
+    try:
+        return (await query.execute()).data
+    except APIError as error:
+        raise error_from(error.code, error.message) from None
+    except httpx.HTTPError as error:
+        logger.warning("database not reachable", extra={"error": type(error).__name__})
+        raise errors.DatabaseUnavailable(retry_after=5) from None
