@@ -1,0 +1,9 @@
+"""Configuration of classify: what every worker has."""
+
+from __future__ import annotations
+
+from shared.settings import WorkerSettings
+
+
+class ClassifySettings(WorkerSettings):
+    """See shared.settings; a runtime may give each worker other sizes."""

@@ -1,0 +1,62 @@
+"""ingest: the public door. `POST /functions/v1/webhook-ingest/{slug}` takes webhooks of outside systems."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from functions.ingest.endpoints import Endpoints
+from functions.ingest.receive import Receiver
+from functions.ingest.settings import IngestSettings
+from shared.database import Database
+from shared.encryption import SecretBox
+from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
+
+PATHS = (
+    "/functions/v1/ingest/{slug}",
+    "/functions/v1/webhook-ingest/{slug}",
+    "/functions/v1/webhooks/{slug}",
+    "/api/webhooks/receive",
+    "/{slug}",
+)
+
+
+def create_app(settings: IngestSettings) -> Starlette:
+    """The ASGI application."""
+
+    async def receive(request: Request) -> Response:
+        receiver: Receiver = request.app.state.receiver
+        return await receiver.receive(request)
+
+    async def ping(request: Request) -> bool:
+        receiver: Receiver = request.app.state.receiver
+        return await receiver.database.ping()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        secrets = SecretBox.from_setting(settings.encryption_keys.get_secret_value())
+        key = settings.supabase_secret_key.get_secret_value()
+        async with Database(settings.supabase_url, key) as database:
+            endpoints = Endpoints(database, secrets, keep_seconds=settings.endpoint_cache_seconds)
+            app.state.receiver = Receiver(database, endpoints, settings)
+            yield
+            await app.state.receiver.group.drain()
+
+    return Starlette(
+        routes=[
+            *health_routes("ingest", ping),
+            *(Route(path, receive, methods=["POST"]) for path in PATHS),
+        ],
+        middleware=[Middleware(RequestIds)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
+
+
+app = create_app(IngestSettings())

@@ -1,0 +1,95 @@
+"""Group commit: requests that arrive while the database is busy share the next call to it.
+
+Each caller waits for its own result, and gets it only after the group's transaction has committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Result]):
+    row: bytes
+    future: asyncio.Future[Result]
+
+
+class GroupCommit(Generic[Result]):
+    """Collects rows and stores them in groups.
+
+    No timer is involved: an idle database gets a row at once, a busy one gets all that came meanwhile.
+
+    Args:
+        store: stores rows in one transaction and returns one result per row, in order.
+        max_rows: rows in a group.
+        max_bytes: bytes in a group; a single larger row goes alone.
+        concurrency: groups under way at once.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[Sequence[bytes]], Awaitable[Sequence[Result]]],
+        *,
+        max_rows: int,
+        max_bytes: int,
+        concurrency: int,
+    ) -> None:
+        self._store = store
+        self._max_rows, self._max_bytes, self._concurrency = max_rows, max_bytes, concurrency
+        self._waiting: deque[_Waiting[Result]] = deque()
+        self._groups: set[asyncio.Task[None]] = set()
+
+    async def submit(self, row: bytes) -> Result:
+        """Stores a row; returns its result once it is committed. Raises what `store` raises."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(row, loop.create_future())
+        self._waiting.append(waiting)
+        # On the loop's next turn, so that requests read in this turn go together.
+        loop.call_soon(self._start_groups)
+        result: Result = await waiting.future
+        return result
+
+    async def drain(self) -> None:
+        """Waits for everything submitted so far."""
+        while self._waiting or self._groups:
+            self._start_groups()
+            await asyncio.gather(*self._groups)
+
+    def _start_groups(self) -> None:
+        while self._waiting and len(self._groups) < self._concurrency:
+            task = asyncio.create_task(self._commit(self._next_group()))
+            self._groups.add(task)
+            task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._groups.discard(task)
+        self._start_groups()
+
+    def _next_group(self) -> list[_Waiting[Result]]:
+        group: list[_Waiting[Result]] = []
+        size = 0
+        while self._waiting and len(group) < self._max_rows:
+            size += len(self._waiting[0].row)
+            if group and size > self._max_bytes:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _commit(self, group: list[_Waiting[Result]]) -> None:
+        try:
+            results = await self._store([waiting.row for waiting in group])
+        except Exception as error:  # noqa: BLE001 (each request raises it for itself)
+            for waiting in group:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
+            return
+        for waiting, result in zip(group, results, strict=True):
+            # A request whose sender hung up no longer waits; its row is stored all the same.
+            if not waiting.future.done():
+                waiting.future.set_result(result)

@@ -1,0 +1,59 @@
+"""Receiving a webhook: read, verify, store together with others, answer after the commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.ingest.body import read_body
+from functions.ingest.endpoints import Endpoints
+from functions.ingest.group_commit import GroupCommit
+from functions.ingest.ingest import Handshake, accept, outcome
+from functions.ingest.settings import IngestSettings
+from shared.database import Database
+from shared.errors import HeadersTooLarge, UnknownEndpoint
+from shared.responses import json_response, success
+from shared.signatures import Headers, SignedRequest
+
+
+class Receiver:
+    """The state of one ingest process: its cache of endpoints and the group that waits to be stored."""
+
+    def __init__(self, database: Database, endpoints: Endpoints, settings: IngestSettings) -> None:
+        self.database = database
+        self._endpoints, self._settings = endpoints, settings
+        self.group: GroupCommit[dict[str, Any]] = GroupCommit(
+            self._store,
+            max_rows=settings.group_max_events,
+            max_bytes=settings.group_max_bytes,
+            concurrency=settings.group_concurrency,
+        )
+
+    async def receive(self, request: Request) -> Response:
+        """Answers 202 once the event is committed, or raises why it was not."""
+        raw_headers = request.scope["headers"]
+        size = sum(len(name) + len(value) for name, value in raw_headers)
+        if size > self._settings.max_header_bytes:
+            raise HeadersTooLarge
+        endpoint = await self._endpoints.get(request.path_params.get("slug", "receive"))
+        if endpoint is None:
+            raise UnknownEndpoint
+        body = await read_body(
+            request,
+            limit=self._settings.max_body_bytes,
+            deadline_seconds=self._settings.body_deadline_seconds,
+        )
+        signed = SignedRequest(request.method, str(request.url), Headers(raw_headers), body)
+        accepted = accept(signed, endpoint, int(time.time()))
+        if isinstance(accepted, Handshake):
+            return json_response(accepted.answer)
+        return success(outcome(await self.group.submit(accepted.json)), 202)
+
+    async def _store(self, rows: Sequence[bytes]) -> Sequence[dict[str, Any]]:
+        events = (b"[" + b",".join(rows) + b"]").decode()
+        results: list[dict[str, Any]] = await self.database.call("ingest_events", p_events=events)
+        return results

@@ -1,0 +1,9 @@
+"""Configuration of prepare_for_rules: what every worker has."""
+
+from __future__ import annotations
+
+from shared.settings import WorkerSettings
+
+
+class PrepareForRulesSettings(WorkerSettings):
+    """See shared.settings; a runtime may give each worker other sizes."""
