@@ -1,0 +1,1 @@
+"""The schemes: one file per vendor, each giving `SCHEME`; `registry` finds them by itself."""

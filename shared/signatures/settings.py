@@ -1,0 +1,44 @@
+"""The settings a scheme can have. They arrive as JSON in an endpoint's `schemeSettings`.
+
+Keys may be written in camelCase, as in the API, or with underscores. Header names are kept in lower
+case, since they mean the same in any.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from shared.signatures.macs import DEFAULT_TOLERANCE
+
+HeaderName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$", to_lower=True),
+]
+"""A field name as RFC 9110, section 5.1, allows."""
+
+Tolerance = Annotated[int, Field(ge=1, le=3600)]
+"""Seconds that a signed timestamp may be away from now, both ways."""
+
+
+class SchemeSettings(BaseModel):
+    """The base of every scheme's settings, and the settings of a scheme that has none."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class TimestampSettings(SchemeSettings):
+    """For schemes that sign a timestamp."""
+
+    tolerance_seconds: Tolerance = DEFAULT_TOLERANCE
+
+
+class FactSettings(SchemeSettings):
+    """For schemes whose sender may name facts in headers of its own choice."""
+
+    event_type_header: HeaderName | None = None
+    delivery_id_header: HeaderName | None = None
