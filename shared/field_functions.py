@@ -5,6 +5,7 @@
     lower(text), upper(text)          null for what is no text
     join_name(first, last)            "Ada Lovelace"; either may be null
     one_of(value, choices)            the choice that equals the text, whatever its case; else null
+    multiply(first, second)           a product; null unless both are numbers
     from_minor_units(amount, currency)  cents to whole units, minding currencies without cents
     timestamp(value)                  ISO 8601 from a date, ISO 8601, Unix seconds or milliseconds
     json(value)                       outermost only: keeps an object or list, for a jsonb column
@@ -134,6 +135,14 @@ class FieldFunctions(functions.Functions):
         wanted = value.strip().casefold()
         matches = (c for c in choices if isinstance(c, str) and c.casefold() == wanted)
         return next(matches, None)
+
+    @functions.signature(_ANY, _ANY)
+    def _func_multiply(self, first: object, second: object) -> int | float | None:
+        left, right = as_number(first), as_number(second)
+        if left is None or right is None:
+            return None
+        product = Decimal(str(left)) * Decimal(str(right))
+        return int(product) if product == product.to_integral_value() else float(product)
 
     @functions.signature(_ANY, _ANY)
     def _func_from_minor_units(self, amount: object, currency: object) -> int | float | None:

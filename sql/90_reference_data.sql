@@ -1,0 +1,123 @@
+-- The entity types that ship with Switchhook. The classifier compares an event with the description's words; the field map
+-- (JMESPath, see shared/field_maps.py) takes the columns out of any vendor's payload. Running this again brings both up to date.
+--
+-- The person's field map finds the person behind an event of any type: event.entity_table tells them apart.
+
+insert into public.entity_types (id, user_id, name, description, target_table, match_columns, field_map)
+select r.id, null, r.name, r.description, r.target_table,
+  array(select jsonb_array_elements_text(r.match_columns)), r.field_map
+from jsonb_to_recordset($entity_types$
+[
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000001",
+    "name": "person",
+    "description": "A person: a contact, customer, user, lead, member, profile or account holder, with first name, last name, email address, phone number, company, job title, avatar, locale.",
+    "target_table": "people",
+    "match_columns": ["email"],
+    "field_map": {
+      "email": "data.email || data.customer_email || data.contact_email || data.customer.email || data.user.email || data.contact.email || data.customer_details.email || data.requester.email || data.sender.email || data.from.email || data.buyer.email || data.member.email || data.author.email || data.billing_details.email || data.ticket.customer_email || data.account.email || data.billing_email || data.receipt_email || data.pusher.email",
+      "phone": "data.phone || data.phone_number || data.mobile || data.customer_phone || data.customer.phone || data.customer_details.phone || data.user.phone || data.contact.phone || data.buyer.phone || data.requester.phone || data.billing_details.phone || data.billing_address.phone || data.shipping_address.phone || data.default_address.phone",
+      "name": "data.customer_name || data.contact_name || data.ticket.customer_name || data.customer.name || join_name(data.customer.first_name, data.customer.last_name) || data.customer_details.name || data.user.name || join_name(data.user.first_name, data.user.last_name) || data.contact.name || data.requester.name || data.buyer.name || data.member.name || data.from.name || data.sender.name || data.billing_details.name || data.billing_address.name || data.full_name || data.display_name || join_name(data.first_name, data.last_name) || ((event.entity_table == 'person' || data.email || data.handle) && !(data.order_number) && data.name) || data.issue.user.login || data.pull_request.user.login || data.sender.login",
+      "first_name": "data.first_name || data.firstName || data.given_name || data.customer.first_name || data.user.first_name || data.contact.first_name || data.billing_address.first_name",
+      "last_name": "data.last_name || data.lastName || data.family_name || data.customer.last_name || data.user.last_name || data.contact.last_name || data.billing_address.last_name",
+      "company": "text(data.company) || data.company.name || data.company_name || data.organization.name || data.customer.company || data.user.company || data.contact.company || data.default_address.company || data.billing_address.company || data.account.name",
+      "title": "data.job_title || data.jobTitle || data.customer.job_title || data.user.job_title || data.contact.job_title || (event.entity_table == 'person' && data.title) || `null`",
+      "external_id": "(event.entity_table == 'person' && (event.external_id || text(data.id))) || text(data.customer) || text(data.customer.id) || text(data.customer_id) || text(data.user.id) || text(data.contact.id) || text(data.contact_id) || text(data.contactId) || text(data.buyer.id) || text(data.requester.id) || text(data.requester_id) || text(data.issue.user.id) || text(data.pull_request.user.id) || text(data.sender.id) || text(data.from.id) || text(data.user_id) || text(data.userId) || text(payload.event.user) || text(data.user) || text(data.participants[0])"
+    }
+  },
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000002",
+    "name": "influencer",
+    "description": "An influencer: a creator, ambassador, affiliate or blogger on social media such as Instagram, TikTok or YouTube, with handle, platform, followers, audience, engagement, niche, reach.",
+    "target_table": "influencers",
+    "match_columns": ["handle", "platform"],
+    "field_map": {
+      "external_id": "event.external_id || text(data.id)",
+      "name": "data.name || data.full_name || data.display_name || join_name(data.first_name, data.last_name)",
+      "handle": "lower(data.handle || data.username || data.user_name || data.login)",
+      "platform": "lower(data.platform || data.network || data.channel)",
+      "email": "lower(data.email || data.contact_email || data.contact.email)",
+      "followers": "floor(number(data.followers || data.follower_count || data.followers_count || data.audience.size))",
+      "profile_url": "data.profile_url || data.profileUrl || data.url || data.link",
+      "metadata": "json(data.metadata)"
+    }
+  },
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000003",
+    "name": "subscription",
+    "description": "A subscription: a recurring plan or membership with trial, renewal, billing interval, seats, current period start and end, cancel at period end, next renewal.",
+    "target_table": "subscriptions",
+    "match_columns": ["external_id"],
+    "field_map": {
+      "external_id": "event.external_id || text(data.id) || text(data.subscription_id)",
+      "customer_external_id": "text(data.customer) || text(data.customer.id) || text(data.customer_id) || text(data.customerId) || text(data.user.id) || text(data.user_id) || text(data.account.id)",
+      "customer_email": "lower(data.customer_email || data.customer.email || data.user.email || data.account.email || data.email || data.billing_email)",
+      "plan": "data.plan.nickname || data.plan.name || data.items.data[0].price.nickname || data.items.data[0].price.lookup_key || text(data.items.data[0].price.id) || text(data.plan) || data.plan_name || data.product.name || text(data.product) || text(data.plan.id)",
+      "status": "text(data.status) || text(data.state)",
+      "amount": "(payload.object == 'event' && from_minor_units(multiply(data.items.data[0].price.unit_amount, data.items.data[0].quantity || `1`), data.currency)) || multiply(data.plan.price, data.seats || data.quantity || `1`) || number(data.amount) || number(data.price) || number(data.total) || number(data.amount.value)",
+      "currency": "upper(data.currency || data.plan.currency || data.items.data[0].price.currency || data.currency_code || data.amount.currency)",
+      "current_period_end": "timestamp(data.current_period_end || data.items.data[0].current_period_end || data.currentPeriodEnd || data.renews_at || data.next_billing_at || data.ends_at || data.expires_at)",
+      "metadata": "json(data.metadata)"
+    }
+  },
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000004",
+    "name": "order",
+    "description": "An order: a purchase in a shop or checkout, with cart, line items, products, sku, quantity, shipping address, fulfillment, delivery, discount codes, order number, refund.",
+    "target_table": "orders",
+    "match_columns": ["external_id"],
+    "field_map": {
+      "external_id": "event.external_id || text(data.id) || text(data.order_id)",
+      "order_number": "text(data.order_number || data.orderNumber || data.metadata.order_number || data.number || data.reference || data.name)",
+      "customer_email": "lower(data.customer_email || data.customer.email || data.customer_details.email || data.buyer.email || data.billing_details.email || data.email || data.contact_email || data.receipt_email || data.user.email)",
+      "status": "text(data.status) || data.financial_status || data.payment_status || text(data.state)",
+      "total": "(payload.object == 'event' && from_minor_units(data.amount_total || data.amount, data.currency)) || number(data.total) || number(data.total_price) || number(data.current_total_price) || number(data.total_amount) || number(data.amount) || number(data.amount.value) || number(data.total.amount) || number(data.price)",
+      "currency": "upper(data.currency || data.currency_code || data.amount.currency || data.total.currency)",
+      "ordered_at": "timestamp(data.ordered_at || data.orderedAt || data.processed_at || data.placed_at || data.created_at || data.createdAt || data.created || data.completed_at || payload.timestamp)",
+      "metadata": "json(data.metadata)"
+    }
+  },
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000005",
+    "name": "invoice",
+    "description": "An invoice: a bill or payment request with invoice number, amount due, amount paid, due date, overdue, tax, receipt, billing reason, invoice pdf, credit note.",
+    "target_table": "invoices",
+    "match_columns": ["external_id"],
+    "field_map": {
+      "external_id": "event.external_id || text(data.id) || text(data.invoice_id)",
+      "number": "text(data.invoice_number || data.invoiceNumber || (data.line_items && data.order_number) || data.number || data.order_number || data.receipt_number)",
+      "customer_email": "lower(data.customer_email || data.customer.email || data.customer_details.email || data.billing_details.email || data.billing_email || data.email || data.receipt_email || data.user.email || data.account.email)",
+      "status": "text(data.status) || data.payment_status || data.financial_status || text(data.state)",
+      "amount": "(payload.object == 'event' && from_minor_units(data.total || data.amount_total || data.amount_due || data.amount, data.currency)) || number(data.total) || number(data.amount_due) || number(data.amount) || number(data.total_price) || number(data.total_amount) || number(data.amount_total) || number(data.amount.value) || number(data.total.amount)",
+      "currency": "upper(data.currency || data.currency_code || data.amount.currency || data.total.currency)",
+      "issued_at": "timestamp(data.issued_at || data.issuedAt || data.effective_at || data.issue_date || data.invoice_date || data.date || data.ordered_at || data.processed_at || data.created_at || data.createdAt || data.created)",
+      "due_at": "timestamp(data.due_at || data.dueAt || data.due_date || data.dueDate)",
+      "metadata": "json(data.metadata)"
+    }
+  },
+  {
+    "id": "5e1f0000-0000-4000-8000-000000000006",
+    "name": "ticket",
+    "description": "A support ticket: an issue, bug report, question, complaint, help request, chat message or conversation, with subject, message text, thread, channel, priority, category, assignee, labels, comments.",
+    "target_table": "tickets",
+    "match_columns": ["external_id"],
+    "field_map": {
+      "external_id": "text(data.conversationId) || text(data.conversation_id) || (payload.event.thread_ts && join(':', [payload.event.channel, payload.event.thread_ts])) || text(data.issue.id) || text(data.pull_request.id) || text(data.ticket.id) || event.external_id || text(data.id)",
+      "ticket_number": "text(data.ticket.ticket_number) || text(data.ticket_number) || (data.issue.number && join('#', [data.repository.full_name, text(data.issue.number)])) || (data.pull_request.number && join('#', [data.repository.full_name, text(data.pull_request.number)]))",
+      "subject": "data.ticket.subject || data.subject || data.issue.title || data.pull_request.title || data.conversation.title || data.title",
+      "message": "text(data.ticket.message) || text(data.message) || data.comment.body || data.issue.body || data.pull_request.body || data.content.text || text(data.content) || data.text || payload.event.text || data.message.text || data.description || text(data.body)",
+      "status": "data.ticket.status || data.issue.state || data.pull_request.state || text(data.status) || text(data.state)",
+      "priority": "one_of(data.ticket.priority || data.priority, ['low', 'medium', 'high', 'urgent']) || (one_of(data.ticket.priority || data.priority, ['normal']) && 'medium') || (one_of(data.ticket.priority || data.priority, ['critical']) && 'urgent')",
+      "category": "text(data.ticket.category) || text(data.category) || data.issue.labels[0].name",
+      "customer_email": "lower(data.ticket.customer_email || data.customer_email || data.requester.email || data.customer.email || data.user.email || data.contact.email || data.sender.email || data.from.email || data.email)",
+      "customer_name": "data.ticket.customer_name || data.customer_name || data.requester.name || data.customer.name || data.user.name || data.contact.name || data.sender.name || data.from.name || data.issue.user.login || data.pull_request.user.login",
+      "url": "data.issue.html_url || data.pull_request.html_url || data.ticket.url || data.html_url || data.permalink || data.url",
+      "metadata": "json(data.metadata)"
+    }
+  }
+]
+$entity_types$::jsonb)
+  as r (id uuid, name text, description text, target_table text, match_columns jsonb, field_map jsonb)
+on conflict (user_id, name) do update set
+  description = excluded.description, target_table = excluded.target_table, match_columns = excluded.match_columns,
+  field_map = excluded.field_map;
