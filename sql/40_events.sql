@@ -152,11 +152,11 @@ declare
   v_ids uuid[];
 begin
   -- Each owner gets an equal share of the batch; where there are more owners than are looked at, a random start makes it even over time.
-  select array_agg(user_id) into v_owners from (
-    select user_id from private.owners_with_work(p_stage, v_start, 64)
-    union
-    select user_id from private.owners_with_work(p_stage, '00000000-0000-0000-0000-000000000000', 64)
-    limit 64) o (user_id);
+  select array_agg(o.user_id) into v_owners from (
+    select after as user_id from private.owners_with_work(p_stage, v_start, 64) as after
+    union all
+    select before from private.owners_with_work(p_stage, '00000000-0000-0000-0000-000000000000', 64) as before where before <= v_start
+    limit 64) o;
   select array_agg(share.id) into v_ids
   from unnest(v_owners) as o (user_id)
   cross join lateral (
