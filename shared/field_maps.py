@@ -18,7 +18,7 @@ Payloads come from strangers and expressions from users, so both are bounded: se
 from __future__ import annotations
 
 import json
-import warnings
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +41,9 @@ MAX_JSON_LENGTH = 16_384
 FieldValue = str | int | float | bool | dict[str, Any] | list[Any]
 Fields = dict[str, FieldValue]
 Document = dict[str, Any]
+
+# Raw strings and quoted names are matched to be stepped over.
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`\\]|\\.)*)`""", re.DOTALL)
 
 _FUNCTIONS = FieldFunctions()
 _OPTIONS = Options(custom_functions=_FUNCTIONS)
@@ -96,11 +99,22 @@ def apply(document: Document, field_map: Mapping[str, str]) -> Fields:
     return fields
 
 
+def merge(field_map: Mapping[str, object], override: object) -> dict[str, str]:
+    """An endpoint's own map laid over a type's: it replaces, adds and (with null) removes columns."""
+    merged = {**field_map, **override} if isinstance(override, Mapping) else field_map
+    return {column: text for column, text in merged.items() if isinstance(text, str)}
+
+
 def validate(field_map: Mapping[str, object]) -> None:
-    """Raises InvalidExpression, naming the column and the place, unless every expression works."""
+    """Raises InvalidExpression, naming the column and the place, unless every expression works.
+
+    None stands for a column that `merge` takes out.
+    """
     if len(field_map) > MAX_COLUMNS:
         raise InvalidExpression(f"A field map has at most {MAX_COLUMNS} columns")
     for column, text in field_map.items():
+        if text is None:
+            continue
         if not isinstance(text, str):
             raise InvalidExpression(f"Field map, column {column}: the expression must be a text")
         compiled = _compile(text)
@@ -152,11 +166,10 @@ def _compile(text: str) -> _Expression | _Flaw:
     if len(text) > MAX_EXPRESSION_LENGTH:
         return _Flaw(f"the expression has over {MAX_EXPRESSION_LENGTH} characters")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PendingDeprecationWarning)
-            parsed = parser.Parser().parse(text)
-    except PendingDeprecationWarning:
-        return _Flaw("backticks hold JSON; put text in single quotes", text.find("`"))
+        _check_literals(text)
+        parsed = parser.Parser().parse(text)
+    except json.JSONDecodeError as error:
+        return _Flaw("backticks hold JSON; put text in single quotes", text.find(error.doc))
     except exceptions.JMESPathError as error:
         return _explain(error, text)
     except (ValueError, RecursionError):
@@ -167,6 +180,15 @@ def _compile(text: str) -> _Expression | _Flaw:
         return flaw
     keeps_json = root["type"] == "function_expression" and root["value"] == "json"
     return _Expression(parsed, keeps_json)
+
+
+def _check_literals(text: str) -> None:
+    """Raises JSONDecodeError for `literals` that are no JSON: JMESPath takes them for text, with a
+    warning, as an old version of it did.
+    """
+    for match in _QUOTED.finditer(text):
+        if match[1] is not None:
+            json.loads(match[1].replace("\\`", "`"))
 
 
 def _explain(error: exceptions.JMESPathError, text: str) -> _Flaw:
