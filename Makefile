@@ -48,8 +48,8 @@ format: setup ## let ruff format and mend what it can
 bench: setup ## measure ingest, the workers and the claim, as ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders)
-	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)"
+migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders, ARGS=--allow-drops)
+	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)" $(ARGS)
 
 lock: setup ## pin again what pyproject.toml and package.json ask for (ARGS=--upgrade for newer versions)
 	@$(BIN)/uv pip compile --group dev -o requirements/dev.txt $(UV_COMPILE) $(ARGS)

@@ -1,0 +1,70 @@
+"""The functions as background services of the local stack: the gateway and the scheduler."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from layout import LOCAL, ROOT, Stack
+from processes import Service, is_current, require_free_port, running_pid, start, stop
+
+
+def gateway(stack: Stack, values: Mapping[str, str]) -> Service:
+    return Service(
+        name="gateway",
+        command=(sys.executable, str(LOCAL / "gateway.py"), str(stack.functions_port)),
+        directory=stack.directory,
+        is_ready=lambda: _is_healthy(stack),
+        environment=_environment(stack, values),
+        working_directory=ROOT,
+        sources=(stack.env_path, LOCAL / "gateway.py", *_code()),
+    )
+
+
+def scheduler(stack: Stack, values: Mapping[str, str]) -> Service:
+    ready = stack.directory / "scheduler.ready"
+    return Service(
+        name="scheduler",
+        command=(sys.executable, str(LOCAL / "scheduler.py"), str(ready)),
+        directory=stack.directory,
+        is_ready=ready.exists,
+        environment=_environment(stack, values),
+        working_directory=ROOT,
+        sources=(stack.env_path, LOCAL / "scheduler.py"),
+    )
+
+
+def ensure_running(stack: Stack, values: Mapping[str, str]) -> None:
+    """Start both, or restart what has changed since: its code, or .env."""
+    functions = gateway(stack, values)
+    if not (is_current(functions) and functions.is_ready()):
+        if running_pid(functions) is not None:
+            stop(functions)
+        require_free_port(stack.functions_port, "SWITCHHOOK_FUNCTIONS_PORT")
+        start(functions)
+    waker = scheduler(stack, values)
+    if not is_current(waker):
+        stop(waker)
+        (stack.directory / "scheduler.ready").unlink(missing_ok=True)
+        start(waker)
+
+
+def _environment(stack: Stack, values: Mapping[str, str]) -> dict[str, str]:
+    """What .env says, except that the scheduler calls this machine and not a public address."""
+    return {**values, "ENV_FILE": str(stack.env_path), "FUNCTIONS_URL": stack.functions_url}
+
+
+def _code() -> tuple[Path, ...]:
+    return tuple(
+        path for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.py")
+    )
+
+
+def _is_healthy(stack: Stack) -> bool:
+    try:
+        return httpx.get(f"{stack.functions_url}/healthz", timeout=10).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,176 @@
+"""Migrations: pushed by the Supabase CLI, written from sql/, and proved to lead to the same database.
+
+python migrations.py new NAME [--allow-drops]
+python migrations.py check
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+import node
+import pgdelta
+import postgres
+from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack
+from processes import StackError
+
+REFERENCE_DATA = SQL / "90_reference_data.sql"
+HEADER = "-- Written by `make migration` from sql/. Never edited once it has shipped.\n"
+
+
+def migration_files() -> list[Path]:
+    return sorted(MIGRATIONS.glob("*.sql"))
+
+
+def sql_files() -> list[Path]:
+    return sorted(SQL.glob("*.sql"))
+
+
+def supabase_cli(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the Supabase CLI. It keeps its own files in the stack's folder, not in the user's home."""
+    home = stack.directory / "supabase-cli"
+    command = [str(node.NODE), str(node.SUPABASE), *arguments, "--workdir", str(ROOT)]
+    environment = node.environment(SUPABASE_HOME=str(home), SUPABASE_NO_UPDATE_NOTIFIER="1")
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def is_pending(stack: Stack) -> bool:
+    """Whether the set of applied migrations differs from the files; the CLI need not run if not."""
+    with psycopg.connect(stack.database_url()) as connection:
+        applied = connection.execute("select version from supabase_migrations.schema_migrations")
+        versions = {version for (version,) in applied}
+    return versions != {file.name.partition("_")[0] for file in migration_files()}
+
+
+def push(stack: Stack) -> None:
+    answer = supabase_cli(stack, "db", "push", f"--remote={stack.database_url()}", "--yes")
+    if answer.returncode != 0:
+        raise StackError(
+            f"The Supabase CLI could not push the migrations:\n{answer.stdout}\n"
+            "If they were written anew since the last start, `make reset` starts over."
+        )
+
+
+@contextlib.contextmanager
+def _pair(stack: Stack, *, generous: bool) -> Iterator[tuple[str, str]]:
+    """Two databases of the same kind of project: one by the migrations, one by sql/."""
+    kind = "generous" if generous else "strict"
+    with (
+        postgres.scratch_database(stack, f"migrations_{kind}") as migrated,
+        postgres.scratch_database(stack, f"sql_{kind}") as wanted,
+    ):
+        for url in (migrated, wanted):
+            if generous:
+                pgdelta.load(url, [LOCAL / "generous.sql"])
+        pgdelta.load(migrated, migration_files())
+        pgdelta.load(wanted, sql_files())
+        yield migrated, wanted
+
+
+def new(stack: Stack, name: str, *, allow_drops: bool = False) -> list[Path]:
+    """Write what sql/ has and the migrations lack. The files written, none if nothing is lacking."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise StackError(
+            "A migration needs a name of a-z, 0-9 and _: make migration NAME=add_orders"
+        )
+    MIGRATIONS.mkdir(exist_ok=True)
+    if migration_files():
+        scripts = _difference(stack, allow_drops=allow_drops)
+    else:
+        # Nothing is there to differ from: what was written by hand reads better than what a diff
+        # makes of it, and keeps the order of columns.
+        scripts = ["\n".join(f"-- sql/{file.name}\n{file.read_text()}" for file in sql_files())]
+    now = datetime.now(UTC)
+    files = []
+    for seconds, script in enumerate(scripts):
+        stamp = (now + timedelta(seconds=seconds)).strftime("%Y%m%d%H%M%S")
+        file = MIGRATIONS / f"{stamp}_{name}.sql"
+        file.write_text(f"{HEADER}\n{script.strip()}\n")
+        files.append(file)
+    return files
+
+
+def _difference(stack: Stack, *, allow_drops: bool) -> list[str]:
+    with _pair(stack, generous=False) as (migrated, wanted):
+        scripts = pgdelta.plan(migrated, wanted, allow_drops=allow_drops)
+        _run(migrated, scripts)
+        if pgdelta.shipped_rows(migrated) != pgdelta.shipped_rows(wanted):
+            scripts.append(REFERENCE_DATA.read_text())
+    with _pair(stack, generous=True) as (migrated, wanted):
+        _run(migrated, scripts)
+        return scripts + pgdelta.plan(migrated, wanted, allow_drops=allow_drops)
+
+
+def _run(url: str, scripts: list[str]) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for script in scripts:
+            connection.execute(script.encode())
+
+
+def drift(stack: Stack) -> str:
+    """What sql/ and the migrations disagree about, as SQL and table names; empty if nothing."""
+    found: list[str] = []
+    for generous in (False, True):
+        with _pair(stack, generous=generous) as (migrated, wanted):
+            found += pgdelta.plan(migrated, wanted, allow_drops=True)
+            have, want = pgdelta.shipped_rows(migrated), pgdelta.shipped_rows(wanted)
+            found += [f"rows of {table}" for table in want if have.get(table) != want[table]]
+    return "\n".join(found)
+
+
+def advice(stack: Stack) -> str:
+    """What Supabase's Security and Performance Advisors warn about; empty if nothing."""
+    with postgres.scratch_database(stack, "advised") as url:
+        pgdelta.load(url, migration_files())
+        answer = supabase_cli(
+            stack, "db", "advisors", f"--remote={url}", "--level=warn", "--fail-on=warn"
+        )
+    return answer.stdout if answer.returncode != 0 else ""
+
+
+def check(stack: Stack) -> None:
+    if difference := drift(stack):
+        raise StackError(
+            f"sql/ and supabase/migrations/ give different databases:\n{difference}\n"
+            "Write a migration: make migration NAME=what_changes"
+        )
+    if warnings := advice(stack):
+        raise StackError(f"Supabase's advisors warn:\n{warnings}")
+    print("sql/ and migrations give the same database; Supabase's advisors have nothing to say")
+
+
+def main(arguments: list[str]) -> None:
+    with postgres.throwaway() as stack:
+        match arguments:
+            case ["check"]:
+                check(stack)
+            case ["new", name, *flags] if set(flags) <= {"--allow-drops"}:
+                files = new(stack, name, allow_drops=bool(flags))
+                print(
+                    "\n".join(str(file.relative_to(ROOT)) for file in files) or "Nothing to migrate"
+                )
+            case _:
+                raise StackError(str(__doc__))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except StackError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,84 @@
+"""What differs between two databases, as SQL: Supabase's `pgdelta`, and the rows that ship with us.
+
+`sql/` says what the schema is, `supabase/migrations/` how a database gets there. Both are compared on
+two kinds of hosted project, because defaults decide what a migration has to say: projects that grant
+nothing by themselves need every grant, those that grant everything need every revoke by name.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import scalar_row
+
+import node
+from processes import StackError
+
+NO_CHANGE = 3  # pgdelta's exit status for a plan without actions
+
+Rows = dict[str, list[str]]
+
+
+def load(url: str, files: Iterable[Path]) -> None:
+    """Run SQL files, each as one transaction, in the order given."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for file in files:
+            try:
+                connection.execute(file.read_bytes())
+            except psycopg.Error as error:
+                raise StackError(f"{file.name}: {error}") from None
+
+
+def _pgdelta(*arguments: str, accept: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    answer = subprocess.run(
+        [str(node.NODE), str(node.PGDELTA), *arguments],
+        env=node.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode not in accept:
+        raise StackError(f"pgdelta {arguments[0]} failed:\n{answer.stdout}{answer.stderr}")
+    return answer
+
+
+def plan(source: str, desired: str, *, allow_drops: bool) -> list[str]:
+    """The SQL that turns `source` into `desired`: a list of scripts, each a migration of its own.
+
+    There is more than one only where PostgreSQL cannot do it all in one transaction.
+    """
+    with TemporaryDirectory() as folder:
+        plan_file, base = Path(folder) / "plan.json", Path(folder) / "out.sql"
+        ends = ("--source", source, "--desired", desired)
+        _pgdelta("plan", *ends, "--renames", "off", "--strict-coverage", "--out", str(plan_file))
+        render = ["render", "--plan", str(plan_file), "--out", str(base)]
+        if allow_drops:
+            render.append("--allow-drops")
+        answer = _pgdelta(*render, accept=(0, NO_CHANGE))
+        if answer.returncode == NO_CHANGE:
+            return []
+        written = json.loads(answer.stdout.strip().splitlines()[-1])
+        return [Path(entry["path"]).read_text() for entry in written["files"]]
+
+
+def shipped_rows(url: str) -> Rows:
+    """Every row of a database that nobody has used yet, without what differs from run to run."""
+    with psycopg.connect(url, row_factory=scalar_row) as connection:
+        tables = connection.execute(
+            """select format('%I.%I', schemaname, tablename) from pg_catalog.pg_tables
+               where schemaname in ('public', 'private') order by 1"""
+        ).fetchall()
+        return {table: _rows(connection, table) for table in tables}
+
+
+def _rows(connection: psycopg.Connection[object], table: str) -> list[str]:
+    query = sql.SQL(
+        "select (to_jsonb(t) - array['created_at', 'updated_at'])::text from {} t order by 1"
+    ).format(sql.Identifier(*table.split(".")))
+    return [str(row) for row in connection.execute(query)]

@@ -1,0 +1,149 @@
+"""Wakes the workers: at once when the database says that there is work, and by a sweep if it does not.
+
+    python scheduler.py READY_FILE
+
+Hosted, pg_net and pg_cron do this. Here the functions' names come as notifications on the channel
+`switchhook` (sql: private.wake). A lost notification costs one sweep interval, never an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import httpx
+import psycopg
+
+CHANNEL = "switchhook"
+WORKERS = {
+    "classify": "classify",
+    "prepare_for_rules": "prepare-for-rules",
+    "process_rules": "process-rules",
+}
+"""What a notification says, and the deployed name of the function that it means."""
+
+SWEEP_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 30.0
+
+logger = logging.getLogger("scheduler")
+
+
+class Worker:
+    """One function: at most one call in flight, and one more after it if anything woke it meanwhile."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._due = asyncio.Event()
+
+    def wake(self) -> None:
+        self._due.set()
+
+    async def run(self) -> None:
+        """Call the function whenever it is due, until cancelled. Failures pause it, longer each time."""
+        failures = 0
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            if await self._call():
+                failures = 0
+                continue
+            failures += 1
+            self._due.set()
+            await asyncio.sleep(pause(failures))
+
+    async def _call(self) -> bool:
+        try:
+            response = await self._client.post(self._url, json={})
+        except httpx.HTTPError as error:
+            logger.warning("%s cannot be reached: %s", self._url, type(error).__name__)
+            return False
+        if response.is_success:
+            return True
+        logger.warning("%s answered %d", self._url, response.status_code)
+        return False
+
+
+def pause(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: doubling from half a second, with jitter."""
+    longest = min(MAX_PAUSE_SECONDS, 0.5 * 2.0 ** min(failures - 1, 10))
+    return longest * (0.5 + random.random() / 2)  # noqa: S311 (spreads load, guards nothing)
+
+
+async def sweep(workers: Iterable[Worker], seconds: float = SWEEP_SECONDS) -> None:
+    """Wake every worker now and then, for what no notification told."""
+    while True:
+        for worker in workers:
+            worker.wake()
+        await asyncio.sleep(seconds)
+
+
+async def listen(database_url: str, workers: dict[str, Worker], ready: Callable[[], None]) -> None:
+    """Wake workers by name as the database notifies; connect again, for ever, when it goes away."""
+    failures = 0
+    while True:
+        try:
+            connection = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+            async with connection:
+                await connection.execute(f"listen {CHANNEL}")
+                failures = 0
+                ready()
+                for worker in workers.values():
+                    worker.wake()
+                async for notification in connection.notifies():
+                    if notification.payload in workers:
+                        workers[notification.payload].wake()
+        except psycopg.OperationalError:
+            logger.warning("the database cannot be reached")
+        failures += 1
+        await asyncio.sleep(pause(failures))
+
+
+async def serve(
+    database_url: str, functions_url: str, secret: str, ready: Callable[[], None]
+) -> None:
+    """Run until SIGTERM or SIGINT. Without a database URL, only the sweep wakes the workers."""
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(120, connect=5)) as client:
+        workers = {
+            word: Worker(client, f"{functions_url}/functions/v1/{name}")
+            for word, name in WORKERS.items()
+        }
+        jobs = [worker.run() for worker in workers.values()]
+        jobs.append(sweep(workers.values()))
+        if database_url:
+            jobs.append(listen(database_url, workers, ready))
+        else:
+            ready()
+        tasks = asyncio.gather(*jobs)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, tasks.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await tasks
+
+
+def main(ready: Path) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    ready.unlink(missing_ok=True)
+    environment = os.environ
+    asyncio.run(
+        serve(
+            environment.get("DATABASE_URL", ""),
+            environment["FUNCTIONS_URL"],
+            environment["FUNCTIONS_SECRET"],
+            ready.touch,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
