@@ -1,27 +1,63 @@
 -- Storing events: one call for a whole group of requests, with one answer per request.
 
+create type private.incoming_event as (
+  id uuid,
+  endpoint_id uuid,
+  external_id text,
+  event_type text,
+  headers jsonb,
+  scheme text,
+  dedupe_key text,
+  payload json,
+  body text,
+  content_type text
+);
+comment on type private.incoming_event is 'A delivery as ingest hands it over; see public.ingest_events.';
+
+create function private.seen_before(p_rows private.incoming_event[]) returns uuid[]
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_seen uuid[];
+begin
+  perform from unnest(p_rows) i
+  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  if not found then
+    return '{}';
+  end if;
+  -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
+  update public.webhook_events e
+  set dedupe_key = e.dedupe_key || ':' || e.id
+  from unnest(p_rows) i
+  join public.webhook_endpoints p on p.id = i.endpoint_id
+  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
+    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
+  select coalesce(array_agg(i.id), '{}') into v_seen
+  from unnest(p_rows) i
+  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  return v_seen;
+end
+$$;
+comment on function private.seen_before(private.incoming_event[]) is 'Ids of those rows whose delivery is already stored.';
+revoke execute on function private.seen_before(private.incoming_event[]) from public, anon, authenticated;
+grant execute on function private.seen_before(private.incoming_event[]) to service_role;
+
 create function private.store_events(p_events json) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
+  -- Parsed once: every further look at the rows is a cheap walk over this array.
+  v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
+  v_seen uuid[] := private.seen_before(v_rows);
   v_granted jsonb;
   v_inserted uuid[];
-  v_results jsonb;
 begin
-  -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
-  update public.webhook_events e
-  set dedupe_key = e.dedupe_key || ':' || e.id
-  from json_to_recordset(p_events) as i (endpoint_id uuid, dedupe_key text)
-  join public.webhook_endpoints p on p.id = i.endpoint_id
-  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
-    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
-
   select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
   from (
     select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
-    from json_to_recordset(p_events) as i (endpoint_id uuid, dedupe_key text)
+    from unnest(v_rows) i
     join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
-    where not exists (select from public.webhook_events e where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key)
+    where i.id <> all (v_seen)
     group by i.endpoint_id, p.rate_limit_per_minute
     order by i.endpoint_id) w
   cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
@@ -31,11 +67,10 @@ begin
       row_number() over (partition by i.endpoint_id order by i.id) as turn
     from (
       select distinct on (i.endpoint_id, i.dedupe_key) i.*
-      from json_to_recordset(p_events) as i (id uuid, endpoint_id uuid, external_id text, event_type text, headers jsonb, scheme text,
-        dedupe_key text, payload json, body text, content_type text)
+      from unnest(v_rows) i
+      where i.id <> all (v_seen)
       order by i.endpoint_id, i.dedupe_key, i.id) i
     join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active
-    where not exists (select from public.webhook_events e where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key)
   ), stored as (
     insert into public.webhook_events (id, endpoint_id, user_id, external_id, event_type, payload, headers, scheme, dedupe_key)
     select i.id, i.endpoint_id, i.created_by, i.external_id, i.event_type,
@@ -53,29 +88,36 @@ begin
   )
   select coalesce(array_agg(id), '{}') into v_inserted from stored;
 
-  -- A statement of its own, so that it sees what other transactions committed while the insert waited for them.
-  select jsonb_agg(case
-      when i.id = any (v_inserted) then jsonb_build_object('id', i.id, 'state', 'accepted')
-      when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
-      when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
-      when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
-      else jsonb_build_object('id', i.id, 'state', 'rate_limited',
-        'retry_after', coalesce((v_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
-    end order by i.position) into v_results
-  from rows from (json_to_recordset(p_events) as (id uuid, endpoint_id uuid, dedupe_key text))
-    with ordinality as i (id, endpoint_id, dedupe_key, position)
-  left join public.webhook_endpoints p on p.id = i.endpoint_id
-  left join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
-
   if cardinality(v_inserted) > 0 then
     perform private.wake('classify');
   end if;
-  return coalesce(v_results, '[]');
+  return private.store_results(v_rows, v_inserted, v_granted);
 end
 $$;
 comment on function private.store_events(json) is 'Stores a group of events, all or (on an error) none. See public.ingest_events.';
 revoke execute on function private.store_events(json) from public, anon, authenticated;
 grant execute on function private.store_events(json) to service_role;
+
+create function private.store_results(p_rows private.incoming_event[], p_inserted uuid[], p_granted jsonb) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  -- Runs after the insert, and so sees what other transactions committed while the insert waited for them.
+  select coalesce(jsonb_agg(case
+      when i.is_new then jsonb_build_object('id', i.id, 'state', 'accepted')
+      when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
+      when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
+      when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
+      else jsonb_build_object('id', i.id, 'state', 'rate_limited',
+        'retry_after', coalesce((p_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
+    end order by i.position), '[]')
+  from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
+        from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
+  left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
+  left join public.webhook_events e on not i.is_new and e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+$$;
+comment on function private.store_results(private.incoming_event[], uuid[], jsonb) is 'What became of each row, in order.';
+revoke execute on function private.store_results(private.incoming_event[], uuid[], jsonb) from public, anon, authenticated;
+grant execute on function private.store_results(private.incoming_event[], uuid[], jsonb) to service_role;
 
 create function public.ingest_events(p_events text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''

@@ -11,7 +11,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000001",
     "name": "person",
-    "description": "A person: a contact, customer, user, lead, member, profile or account holder, with first name, last name, email address, phone number, company, job title, avatar, locale.",
+    "description": "A person: a contact, customer, user, lead, member, employee, attendee or profile, with first name, last name, email address, phone number, company, job title, avatar, locale.",
     "target_table": "people",
     "match_columns": ["email"],
     "field_map": {
@@ -63,7 +63,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000004",
     "name": "order",
-    "description": "An order: a purchase in a shop or checkout, with cart, line items, products, sku, quantity, shipping address, fulfillment, delivery, discount codes, order number, refund.",
+    "description": "An order: a purchase or sale in a shop or checkout, with cart, basket, line items, products, sku, quantity, shipping address, shipment, fulfillment, delivery, discount codes, order number, refund.",
     "target_table": "orders",
     "match_columns": ["external_id"],
     "field_map": {
@@ -80,7 +80,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000005",
     "name": "invoice",
-    "description": "An invoice: a bill or payment request with invoice number, amount due, amount paid, due date, overdue, tax, receipt, billing reason, invoice pdf, credit note.",
+    "description": "An invoice: a bill, payment request or receipt with invoice number, amount due, due date, overdue balance, tax, billing reason, invoice pdf, credit note.",
     "target_table": "invoices",
     "match_columns": ["external_id"],
     "field_map": {
@@ -98,7 +98,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000006",
     "name": "ticket",
-    "description": "A support ticket: an issue, bug report, question, complaint, help request, chat message or conversation, with subject, message text, thread, channel, priority, category, assignee, labels, comments.",
+    "description": "A support ticket: an issue, case, bug report, question, complaint, inquiry, feedback, help request, message or conversation, with subject, message text, reply, comment, thread, channel, priority, category, assignee, labels.",
     "target_table": "tickets",
     "match_columns": ["external_id"],
     "field_map": {
