@@ -37,14 +37,18 @@ def scheduler(stack: Stack, values: Mapping[str, str]) -> Service:
     )
 
 
-def ensure_running(stack: Stack, values: Mapping[str, str]) -> None:
-    """Start both, or restart what has changed since: its code, or .env."""
+def ensure_gateway(stack: Stack, values: Mapping[str, str]) -> None:
+    """Start the gateway, or restart it if code or .env changed since it started."""
     functions = gateway(stack, values)
     if not (is_current(functions) and functions.is_ready()):
         if running_pid(functions) is not None:
             stop(functions)
         require_free_port(stack.functions_port, "SWITCHHOOK_FUNCTIONS_PORT")
         start(functions)
+
+
+def ensure_scheduler(stack: Stack, values: Mapping[str, str]) -> None:
+    """Start the scheduler, or restart it if its code or .env changed since it started."""
     waker = scheduler(stack, values)
     if not is_current(waker):
         stop(waker)

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import env_file
-from processes import StackError
+from processes import StackError, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "supabase" / "local"
@@ -102,6 +102,17 @@ def open_stack(environment: Mapping[str, str] = os.environ) -> Stack:
         functions_port=port("SWITCHHOOK_FUNCTIONS_PORT", "FUNCTIONS_URL", 8000),
         secrets=_secrets(directory / "secrets.json", values),
     )
+
+
+def on_free_ports(folder: Path) -> dict[str, str]:
+    """An environment for `open_stack` that gives a stack beside all others."""
+    return {
+        "SWITCHHOOK_STACK_DIR": str(folder / "stack"),
+        "ENV_FILE": str(folder / ".env"),
+        "SWITCHHOOK_POSTGRES_PORT": str(free_port()),
+        "SWITCHHOOK_API_PORT": str(free_port()),
+        "SWITCHHOOK_FUNCTIONS_PORT": str(free_port()),
+    }
 
 
 def _port(text: str | None, setting: str) -> int | None:

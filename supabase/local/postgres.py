@@ -22,11 +22,10 @@ import psycopg
 from psycopg import sql
 
 import node
-from layout import LOCAL, ROOT, Stack, open_stack
+from layout import LOCAL, ROOT, Stack, on_free_ports, open_stack
 from processes import (
     Service,
     StackError,
-    free_port,
     require_free_port,
     running_pid,
     start,
@@ -236,13 +235,7 @@ def scratch_database(stack: Stack, name: str) -> Iterator[str]:
 def throwaway() -> Iterator[Stack]:
     """A server of its own for the time of the block, on a free port, and nothing left afterwards."""
     with TemporaryDirectory(prefix="switchhook-") as folder:
-        stack = open_stack(
-            {
-                "SWITCHHOOK_STACK_DIR": folder,
-                "ENV_FILE": str(Path(folder) / ".env"),
-                "SWITCHHOOK_POSTGRES_PORT": str(free_port()),
-            }
-        )
+        stack = open_stack(on_free_ports(Path(folder)))
         try:
             ensure_running(stack)
             yield stack

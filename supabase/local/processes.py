@@ -18,6 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""What this process started itself, which it therefore has to reap."""
+
 
 class StackError(Exception):
     """Something a person has to know or decide; the message says what."""
@@ -115,6 +118,7 @@ def start(service: Service, seconds: float = 60) -> None:
             group=None if service.user is None else pwd.getpwnam(service.user).pw_gid,
             extra_groups=None if service.user is None else [],
         )
+    _children[process.pid] = process
     service.pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n")
     began = time.monotonic()
     deadline = began + seconds
@@ -160,8 +164,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+        if pid in _children and _children[pid].poll() is not None:
+            del _children[pid]
         if started_at(pid) is None:
             return True
         time.sleep(0.02)

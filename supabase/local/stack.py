@@ -86,7 +86,8 @@ def up(stack: Stack, *, functions: bool = True) -> bool:
                 f"{values['SUPABASE_URL']}, which .env names, does not answer or refuses its key."
             )
         if functions:
-            functions_server.ensure_running(stack, values)
+            functions_server.ensure_gateway(stack, values)
+            functions_server.ensure_scheduler(stack, values)
         return fresh
 
 
