@@ -1,6 +1,6 @@
 """A load generator that costs little itself: raw HTTP/1.1 over kept-open connections, bodies signed beforehand.
 
-Run in a process of its own (`python -m tests.bench.load`), so that it does not share an event loop with what it measures.
+Run in a process of its own (`python -m tests.bench.load`): it shares no event loop with what it measures.
 Loopback only, a fixed number of requests, ends by itself.
 """
 
@@ -33,7 +33,10 @@ def signed_requests(port: int, slug: str, secret: str, count: int, first: int) -
                 "order_id": f"order_{number}",
                 "total": 129.9,
                 "currency": "EUR",
-                "customer": {"name": f"Customer {number}", "email": f"customer{number % 500}@example.com"},
+                "customer": {
+                    "name": f"Customer {number}",
+                    "email": f"customer{number % 500}@example.com",
+                },
                 "note": "",
             },
         }
@@ -53,7 +56,9 @@ def signed_requests(port: int, slug: str, secret: str, count: int, first: int) -
 class _Connection(asyncio.Protocol):
     """Sends the next request as soon as the answer to the last is complete."""
 
-    def __init__(self, requests: Iterator[bytes], statuses: Counter[int], times: list[float]) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], statuses: Counter[int], times: list[float]
+    ) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._requests, self._statuses, self._times = requests, statuses, times
         self._buffer = b""
