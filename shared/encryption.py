@@ -6,12 +6,15 @@ stored up to date with `reencrypt`, then drop the old one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from shared.errors import InternalError
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 class SecretBox:
@@ -41,14 +44,14 @@ class SecretBox:
     def decrypt(self, ciphertext: str) -> str:
         """Raises InternalError if none of the keys fits, or the ciphertext was changed."""
         try:
-            return self._fernet.decrypt(ciphertext).decode()
+            return self._fernet.decrypt(_octets(ciphertext)).decode()
         except InvalidToken:
             raise _no_key_fits() from None
 
     def reencrypt(self, ciphertext: str) -> str:
         """The same secret under the first key; errors as in `decrypt`."""
         try:
-            return self._fernet.rotate(ciphertext).decode()
+            return self._fernet.rotate(_octets(ciphertext)).decode()
         except InvalidToken:
             raise _no_key_fits() from None
 
@@ -57,11 +60,14 @@ class SecretBox:
 
 
 def _fernet(key: str, place: int) -> Fernet:
-    try:
-        return Fernet(key)
-    except ValueError:
-        message = f"ENCRYPTION_KEYS: key {place} is not 32 bytes in url-safe base64"
-        raise ValueError(message) from None
+    # Fernet itself overlooks what follows the padding, and characters that are not base64.
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"ENCRYPTION_KEYS: key {place} is not 32 bytes in url-safe base64")
+    return Fernet(key)
+
+
+def _octets(ciphertext: str) -> bytes:
+    return ciphertext.encode("ascii", "replace")
 
 
 def _no_key_fits() -> InternalError:

@@ -48,7 +48,7 @@ class StandardWebhooks(Scheme[TimestampSettings]):
         prefix = _prefix(headers)
         message_id = headers.single(prefix + b"id")
         sent_at = headers.single(prefix + b"timestamp")
-        items = headers.single(prefix + b"signature").split(b" ")
+        items = _items(headers.single(prefix + b"signature"))
         signed = b"%b.%b.%b" % (message_id, sent_at, request.body)
         genuine = any_genuine(_shared_keys(keys), signed, _of_version(items, b"v1,"), "base64")
         for public_key in _public_keys(keys):
@@ -115,17 +115,25 @@ def _prefix(headers: Headers) -> bytes:
     return b"webhook-" if b"webhook-signature" in headers else b"svix-"
 
 
+def _items(value: bytes) -> list[bytes]:
+    """The signatures with their versions. None at all if one is malformed, as in a repeated header
+    that a proxy has joined by commas.
+    """
+    items = value.split(b" ")
+    return items if all(item.count(b",") == 1 for item in items) else []
+
+
 def _of_version(items: list[bytes], version: bytes) -> list[bytes]:
     return [item[len(version) :] for item in items if item.startswith(version)]
 
 
 def _shared_keys(keys: Sequence[str]) -> list[bytes]:
-    texts = [key.removeprefix(SECRET_PREFIX) for key in keys if not _is_public(key)]
+    texts = [key.removeprefix(SECRET_PREFIX).encode() for key in keys if not _is_public(key)]
     return [key for key in map(_decoded, texts) if key]
 
 
 def _public_keys(keys: Sequence[str]) -> list[bytes]:
-    texts = [key.removeprefix(PUBLIC_KEY_PREFIX) for key in keys if _is_public(key)]
+    texts = [key.removeprefix(PUBLIC_KEY_PREFIX).encode() for key in keys if _is_public(key)]
     return [key for key in map(_decoded, texts) if len(key) == 32]
 
 
@@ -133,11 +141,11 @@ def _is_public(key: str) -> bool:
     return key.startswith(PUBLIC_KEY_PREFIX)
 
 
-def _decoded(text: str | bytes) -> bytes:
-    """The bytes behind base64; none if it is not that."""
+def _decoded(text: bytes) -> bytes:
+    """The bytes behind base64, with or without its padding; none if it is not base64."""
     try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
         return b""
 
 

@@ -76,7 +76,7 @@ def _read(value: bytes) -> tuple[bytes, list[bytes]]:
     """The timestamp, empty unless there is exactly one, and the v1 codes."""
     times, claimed = [], []
     for item in value.split(b","):
-        name, _, content = item.partition(b"=")
+        name, _, content = item.strip().partition(b"=")
         if name == b"t":
             times.append(content)
         elif name == b"v1":
