@@ -68,10 +68,10 @@ class Stack:
 
         Any other address is one that a person chose: a hosted project, or the Supabase CLI's stack.
         """
-        url, database = values.get("SUPABASE_URL"), values.get("DATABASE_URL")
+        url, database = values.get("SUPABASE_URL"), values.get("DATABASE_URL", "")
         if url is None:
             return True
-        ours = database is None or urlsplit(database).password == self.secrets.database_password
+        ours = urlsplit(database).password == self.secrets.database_password
         return ours and urlsplit(url).hostname in LOOPBACK
 
     def serves(self, functions_url: str | None) -> bool:

@@ -74,10 +74,9 @@ def start_embedded(stack: Stack, values: Mapping[str, str]) -> None:
         api_server.ensure_running(stack, values)
 
 
-def up(stack: Stack, *, functions: bool = True) -> bool:
-    """Start what does not run and wait until all is healthy. True if nothing ran before."""
+def up(stack: Stack, *, functions: bool = True) -> None:
+    """Start what does not run and wait until all is healthy."""
     with alone(stack):
-        fresh = not any(running_pid(service) for service in services(stack))
         values = complete_env(stack)
         if stack.is_own(values):
             start_embedded(stack, values)
@@ -88,7 +87,6 @@ def up(stack: Stack, *, functions: bool = True) -> bool:
         if functions:
             functions_server.ensure_gateway(stack, values)
             functions_server.ensure_scheduler(stack, values)
-        return fresh
 
 
 def services(stack: Stack) -> list[Service]:
@@ -147,11 +145,12 @@ def describe(stack: Stack) -> None:
 def run(stack: Stack) -> int:
     """Start, play the demo, serve. The status to exit with."""
     once = os.environ.get("ONCE") == "1"
-    started = time.monotonic()
+    fresh = not any(running_pid(service) for service in services(stack))
+    began = time.monotonic()
     print("Starting the local stack …", flush=True)
-    fresh = up(stack)
-    print(f"Ready after {time.monotonic() - started:.1f} s", flush=True)
     try:
+        up(stack)
+        print(f"Ready after {time.monotonic() - began:.1f} s", flush=True)
         ended = subprocess.run(
             [sys.executable, str(LOCAL / "demo.py")],
             cwd=ROOT,

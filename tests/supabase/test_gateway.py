@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway import FUNCTIONS, create_gateway
+
+PATHS = {
+    "/functions/v1/ingest/shop": "ingest",
+    "/functions/v1/webhook-ingest/shop": "ingest",
+    "/functions/v1/webhooks/shop": "ingest",
+    "/api/webhooks/receive": "ingest",
+    "/api/webhooks/received": "api",
+    "/api/webhooks": "api",
+    "/api/docs": "api",
+    "/functions/v1/classify": "classify",
+    "/functions/v1/prepare-for-rules": "prepare_for_rules",
+    "/functions/v1/process-rules": "process_rules",
+    "/functions/v1/process-rules/healthz": "process_rules",
+}
+
+
+class Function:
+    """A function that answers everything with its name and notes its start and shutdown."""
+
+    def __init__(self, name: str, notes: list[str], health: int = 200) -> None:
+        async def answer(request: Request) -> Response:
+            return PlainTextResponse(f"{name} {request.url.path}")
+
+        async def healthz(_: Request) -> Response:
+            return Response(status_code=health)
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            notes.append(f"{name} starts")
+            yield
+            notes.append(f"{name} ends")
+
+        routes = [Route("/healthz", healthz), Route("/{path:path}", answer)]
+        self.app = Starlette(routes=routes, lifespan=lifespan)
+
+
+def client(notes: list[str], **health: int) -> tuple[Starlette, httpx.AsyncClient]:
+    app = create_gateway(
+        {name: Function(name, notes, health.get(name, 200)).app for name in FUNCTIONS}
+    )
+    return app, httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+@pytest.mark.parametrize(("path", "function"), PATHS.items())
+async def test_a_function_gets_the_requests_under_its_paths_unchanged(
+    path: str, function: str
+) -> None:
+    _, http = client([])
+    async with http:
+        assert (await http.get(path)).text == f"{function} {path}"
+
+
+@pytest.mark.parametrize("path", ["/", "/functions/v1/unknown", "/functions/v1/classifyx", "/apis"])
+async def test_an_unknown_path_is_answered_as_functions_do(path: str) -> None:
+    _, http = client([])
+    async with http:
+        response = await http.get(path)
+
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
+
+
+async def test_every_function_is_started_and_shut_down() -> None:
+    notes: list[str] = []
+    app, _ = client(notes)
+
+    async with app.router.lifespan_context(app):
+        assert notes == [f"{name} starts" for name in FUNCTIONS]
+
+    assert notes[len(FUNCTIONS) :] == [f"{name} ends" for name in reversed(list(FUNCTIONS))]
+
+
+async def test_the_gateway_is_healthy_only_when_every_function_is() -> None:
+    _, healthy = client([])
+    _, ailing = client([], classify=503)
+    async with healthy, ailing:
+        assert (await healthy.get("/healthz")).status_code == 200
+        assert (await ailing.get("/healthz")).status_code == 503

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import scheduler
+from layout import LOCAL
+from tests.running_stack import RunningStack
+
+CLASSIFY, RULES = "/functions/v1/classify", "/functions/v1/process-rules"
+
+
+class Functions:
+    """A real HTTP server in the functions' place, which notes who calls it and how."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.most_at_once = 0
+        self.authorizations: set[str | None] = set()
+        self.bodies: set[bytes] = set()
+        self.statuses: list[int] = []
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+        noted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                noted.take(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def take(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["content-length"]))
+        with self._lock:
+            self.calls[handler.path] += 1
+            self.in_flight[handler.path] += 1
+            self.most_at_once = max(self.most_at_once, self.in_flight[handler.path])
+            self.authorizations.add(handler.headers["authorization"])
+            self.bodies.add(body)
+            status = self.statuses.pop(0) if self.statuses else 200
+        time.sleep(self.seconds)
+        with self._lock:
+            self.in_flight[handler.path] -= 1
+        handler.send_response(status)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+
+@pytest.fixture
+def functions() -> Iterator[Functions]:
+    functions = Functions()
+    thread = threading.Thread(target=functions.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield functions
+    functions.server.shutdown()
+    functions.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def running(
+    stack: RunningStack, functions: Functions, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The real scheduler as a process, listening, its first sweep done."""
+    ready = tmp_path / "ready"
+    with subprocess.Popen(
+        [sys.executable, str(LOCAL / "scheduler.py"), str(ready)],
+        env=os.environ | dict(stack.values) | {"FUNCTIONS_URL": functions.url},
+    ) as process:
+        try:
+            wait_for(ready.exists)
+            wait_for(lambda: len(functions.calls) == 3 and not +functions.in_flight)
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def notify(database: psycopg.Connection[Any], payload: str) -> None:
+    database.execute("select pg_notify('switchhook', %s)", [payload])
+
+
+def test_a_notification_wakes_its_function_at_once(
+    running: object, functions: Functions, database: psycopg.Connection[Any], stack: RunningStack
+) -> None:
+    before = functions.calls[RULES]
+
+    notify(database, "process_rules")
+
+    wait_for(lambda: functions.calls[RULES] > before, seconds=2)
+    assert functions.authorizations == {f"Bearer {stack.functions_secret}"}
+    assert functions.bodies == {b"{}"}
+
+
+def test_a_burst_makes_one_call_at_a_time_and_at_least_one_after_the_last(
+    running: object, functions: Functions, database: psycopg.Connection[Any]
+) -> None:
+    functions.seconds = 0.3
+    before = functions.calls[CLASSIFY]
+    for _ in range(100):
+        notify(database, "classify")
+
+    wait_for(lambda: functions.calls[CLASSIFY] >= before + 2)
+    time.sleep(0.7)
+
+    assert functions.most_at_once == 1
+    assert functions.calls[CLASSIFY] <= before + 4
+
+
+def test_an_unknown_notification_is_ignored(
+    running: subprocess.Popen[bytes], functions: Functions, database: psycopg.Connection[Any]
+) -> None:
+    notify(database, "something-else")
+    before = functions.calls[CLASSIFY]
+    notify(database, "classify")
+
+    wait_for(lambda: functions.calls[CLASSIFY] > before)
+    assert running.poll() is None
+
+
+def test_a_function_that_fails_is_called_again(
+    running: object, functions: Functions, database: psycopg.Connection[Any]
+) -> None:
+    functions.statuses = [503, 500]
+    before = functions.calls[CLASSIFY]
+
+    notify(database, "classify")
+
+    wait_for(lambda: functions.calls[CLASSIFY] >= before + 3, seconds=4)
+
+
+def test_it_listens_again_after_its_connection_was_cut(
+    running: object,
+    functions: Functions,
+    database: psycopg.Connection[Any],
+    stack: RunningStack,
+) -> None:
+    listening = "select pid from pg_stat_activity where query = 'listen switchhook'"
+    first = {row["pid"] for row in database.execute(listening)}
+    with psycopg.connect(stack.stack.admin_url(), autocommit=True) as admin:
+        for pid in first:
+            admin.execute("select pg_terminate_backend(%s)", [pid])
+
+    def listens_again() -> bool:
+        return bool({row["pid"] for row in database.execute(listening)} - first)
+
+    wait_for(listens_again)
+    before = functions.calls[RULES]
+    notify(database, "process_rules")
+    wait_for(lambda: functions.calls[RULES] > before, seconds=2)
+
+
+def test_sigterm_ends_it_cleanly(running: subprocess.Popen[bytes]) -> None:
+    running.send_signal(signal.SIGTERM)
+
+    assert running.wait(5) == 0
+
+
+async def test_the_sweep_wakes_every_worker_without_any_notification() -> None:
+    class Woken:
+        times = 0
+
+        def wake(self) -> None:
+            self.times += 1
+
+    workers = [Woken(), Woken()]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(scheduler.sweep(workers, seconds=0.02), 0.2)  # type: ignore[arg-type]
+
+    assert all(3 <= worker.times <= 12 for worker in workers)
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    assert all(0.25 <= scheduler.pause(1) <= 0.5 for _ in range(50))
+    assert all(15 <= scheduler.pause(100) <= 30 for _ in range(50))
