@@ -11,7 +11,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000001",
     "name": "person",
-    "description": "A person: a contact, customer, user, lead, member, employee, attendee or profile, with first name, last name, email address, phone number, company, job title, avatar, locale.",
+    "description": "A person: a contact, customer, user, lead, member, subscriber, employee, candidate, attendee or profile, with first name, last name, email address, phone number, company, job title, avatar, locale.",
     "target_table": "people",
     "match_columns": ["email"],
     "field_map": {
@@ -28,7 +28,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000002",
     "name": "influencer",
-    "description": "An influencer: a creator, ambassador, affiliate or blogger on social media such as Instagram, TikTok or YouTube, with handle, platform, followers, audience, engagement, niche, reach.",
+    "description": "An influencer: a creator, ambassador, affiliate, partner or blogger on social media such as Instagram, TikTok or YouTube, with handle, platform, followers, audience, engagement, niche, reach.",
     "target_table": "influencers",
     "match_columns": ["handle", "platform"],
     "field_map": {
@@ -45,7 +45,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000003",
     "name": "subscription",
-    "description": "A subscription: a recurring plan or membership with trial, renewal, billing interval, seats, current period start and end, cancel at period end, next renewal.",
+    "description": "A subscription: a recurring plan, membership, license, trial or renewal, with billing interval, seats, current period start and end, cancel at period end, next billing date.",
     "target_table": "subscriptions",
     "match_columns": ["external_id"],
     "field_map": {
@@ -63,7 +63,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000004",
     "name": "order",
-    "description": "An order: a purchase or sale in a shop or checkout, with cart, basket, line items, products, sku, quantity, shipping address, shipment, fulfillment, delivery, discount codes, order number, refund.",
+    "description": "An order: a purchase or sale in a shop, checkout, cart, booking, shipment, delivery, fulfillment, return or refund, with basket, line items, products, sku, quantity, shipping address, tracking, discount codes, order number.",
     "target_table": "orders",
     "match_columns": ["external_id"],
     "field_map": {
@@ -80,7 +80,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000005",
     "name": "invoice",
-    "description": "An invoice: a bill, payment request or receipt with invoice number, amount due, due date, overdue balance, tax, billing reason, invoice pdf, credit note.",
+    "description": "An invoice: a bill, payment, charge, receipt, estimate or credit note, with invoice number, amount due, due date, overdue balance, tax, billing reason, invoice pdf.",
     "target_table": "invoices",
     "match_columns": ["external_id"],
     "field_map": {
@@ -98,7 +98,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000006",
     "name": "ticket",
-    "description": "A support ticket: an issue, case, bug report, question, complaint, inquiry, feedback, help request, message or conversation, with subject, message text, reply, comment, thread, channel, priority, category, assignee, labels.",
+    "description": "A support ticket: an issue, case, incident, bug report, question, complaint, inquiry, feedback, help request, message, comment or conversation, with subject, text, reply, thread, channel, priority, category, assignee, labels.",
     "target_table": "tickets",
     "match_columns": ["external_id"],
     "field_map": {
