@@ -62,17 +62,21 @@ class Endpoints:
         self._database, self._secrets = database, secrets
         self._keep_seconds, self._clock = keep_seconds, clock
         self._cached: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
+        """By slug: when it was read, and what was there."""
         self._reads: dict[str, asyncio.Task[Endpoint | None]] = {}
 
-    async def get(self, slug: str) -> Endpoint | None:
+    async def get(self, slug: str, *, max_age_seconds: float | None = None) -> Endpoint | None:
         """The endpoint, or None where there is none, which is remembered too.
+
+        What was read longer ago than `max_age_seconds`, or else the usual time, is read again.
 
         Raises:
             DatabaseUnavailable: it had to be read and could not be.
             InternalError: its secret cannot be decrypted.
         """
         cached = self._cached.get(slug)
-        if cached is not None and cached[0] > self._clock():
+        keep = self._keep_seconds if max_age_seconds is None else max_age_seconds
+        if cached is not None and self._clock() - cached[0] < keep:
             return cached[1]
         if not SLUG.fullmatch(slug):
             return None
@@ -86,7 +90,7 @@ class Endpoints:
     async def _read(self, slug: str) -> Endpoint | None:
         row = await self._database.call("get_ingest_endpoint", p_slug=slug)
         endpoint = None if row is None else endpoint_from(row, self._secrets)
-        self._cached[slug] = (self._clock() + self._keep_seconds, endpoint)
+        self._cached[slug] = (self._clock(), endpoint)
         self._cached.move_to_end(slug)
         if len(self._cached) > MAX_CACHED:
             self._cached.popitem(last=False)

@@ -10,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.ingest.body import read_body
-from functions.ingest.endpoints import Endpoints
+from functions.ingest.endpoints import Endpoint, Endpoints
 from functions.ingest.group_commit import GroupCommit
 from functions.ingest.ingest import Handshake, accept, outcome
 from functions.ingest.settings import IngestSettings
 from shared.database import Database
-from shared.errors import HeadersTooLarge, UnknownEndpoint
+from shared.errors import HeadersTooLarge, InvalidSignature, UnknownEndpoint
 from shared.responses import json_response, success
 from shared.signatures import Headers, SignedRequest
+
+REFRESH_SECONDS = 1.0
 
 
 class Receiver:
@@ -39,19 +41,29 @@ class Receiver:
         size = sum(len(name) + len(value) for name, value in raw_headers)
         if size > self._settings.max_header_bytes:
             raise HeadersTooLarge
-        endpoint = await self._endpoints.get(request.path_params.get("slug", "receive"))
-        if endpoint is None:
-            raise UnknownEndpoint
+        slug = request.path_params.get("slug", "receive")
+        endpoint = await self._endpoint(slug)
         body = await read_body(
             request,
             limit=self._settings.max_body_bytes,
             deadline_seconds=self._settings.body_deadline_seconds,
         )
         signed = SignedRequest(request.method, str(request.url), Headers(raw_headers), body)
-        accepted = accept(signed, endpoint, int(time.time()))
+        try:
+            accepted = accept(signed, endpoint, int(time.time()))
+        except InvalidSignature:
+            # The secret may be newer than what is cached; asked at most once a second, whoever guesses.
+            endpoint = await self._endpoint(slug, max_age_seconds=REFRESH_SECONDS)
+            accepted = accept(signed, endpoint, int(time.time()))
         if isinstance(accepted, Handshake):
             return json_response(accepted.answer)
         return success(outcome(await self.group.submit(accepted.json)), 202)
+
+    async def _endpoint(self, slug: str, *, max_age_seconds: float | None = None) -> Endpoint:
+        endpoint = await self._endpoints.get(slug, max_age_seconds=max_age_seconds)
+        if endpoint is None:
+            raise UnknownEndpoint
+        return endpoint
 
     async def _store(self, rows: Sequence[bytes]) -> Sequence[dict[str, Any]]:
         events = (b"[" + b",".join(rows) + b"]").decode()

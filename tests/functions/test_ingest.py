@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from functions.ingest.app import PATHS, create_app
+from functions.ingest.receive import REFRESH_SECONDS
 from functions.ingest.settings import IngestSettings
 from shared.encryption import SecretBox
 from shared.signatures import SCHEMES
@@ -200,6 +201,30 @@ async def test_during_a_rotation_both_secrets_verify_then_only_the_new_one(
     )
     assert_refused(await post(ingest, endpoint, body_of()), 401, "invalid_signature")
     assert (await post(ingest, rotated, body_of())).status_code == 202
+
+
+async def test_a_new_secret_verifies_although_the_endpoint_is_cached(
+    ingest_settings: IngestSettings,
+    database: Connection,
+    make_endpoint: MakeEndpoint,
+    secrets: SecretBox,
+) -> None:
+    endpoint = make_endpoint()
+    rotated = Endpoint(endpoint.id, endpoint.slug, endpoint.scheme, "the-new-secret")
+    app = create_app(ingest_settings.model_copy(update={"endpoint_cache_seconds": 60}))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://ingest") as client,
+    ):
+        assert (await post(client, endpoint, body_of())).status_code == 202
+        database.execute(
+            "insert into private.endpoint_secrets (endpoint_id, ciphertext) values (%s, %s)",
+            [endpoint.id, secrets.encrypt(rotated.secret)],
+        )
+        await asyncio.sleep(REFRESH_SECONDS)
+        assert (await post(client, rotated, body_of())).status_code == 202
+        assert (await post(client, endpoint, body_of())).status_code == 202
 
 
 async def test_one_bad_row_fails_alone(
