@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 
@@ -23,6 +24,9 @@ from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack
 from processes import StackError
 
 REFERENCE_DATA = SQL / "90_reference_data.sql"
+Kind = Literal["strict", "generous"]
+"""Of a hosted project: one that grants nothing new by itself, or one that grants everything."""
+
 HEADER = "-- Written by `make migration` from sql/. Never edited once it has shipped.\n"
 
 
@@ -68,15 +72,14 @@ def push(stack: Stack) -> None:
 
 
 @contextlib.contextmanager
-def _pair(stack: Stack, *, generous: bool) -> Iterator[tuple[str, str]]:
+def _pair(stack: Stack, kind: Kind) -> Iterator[tuple[str, str]]:
     """Two databases of the same kind of project: one by the migrations, one by sql/."""
-    kind = "generous" if generous else "strict"
     with (
         postgres.scratch_database(stack, f"migrations_{kind}") as migrated,
         postgres.scratch_database(stack, f"sql_{kind}") as wanted,
     ):
         for url in (migrated, wanted):
-            if generous:
+            if kind == "generous":
                 pgdelta.load(url, [LOCAL / "generous.sql"])
         pgdelta.load(migrated, migration_files())
         pgdelta.load(wanted, sql_files())
@@ -107,14 +110,15 @@ def new(stack: Stack, name: str, *, allow_drops: bool = False) -> list[Path]:
 
 
 def _difference(stack: Stack, *, allow_drops: bool) -> list[str]:
-    with _pair(stack, generous=False) as (migrated, wanted):
+    with _pair(stack, "strict") as (migrated, wanted):
         scripts = pgdelta.plan(migrated, wanted, allow_drops=allow_drops)
         _run(migrated, scripts)
         if pgdelta.shipped_rows(migrated) != pgdelta.shipped_rows(wanted):
             scripts.append(REFERENCE_DATA.read_text())
-    with _pair(stack, generous=True) as (migrated, wanted):
+    with _pair(stack, "generous") as (migrated, wanted):
         _run(migrated, scripts)
-        return scripts + pgdelta.plan(migrated, wanted, allow_drops=allow_drops)
+        # Only privileges can differ now: those that such a project gave to what is new.
+        return scripts + pgdelta.plan(migrated, wanted, allow_drops=True)
 
 
 def _run(url: str, scripts: list[str]) -> None:
@@ -123,11 +127,11 @@ def _run(url: str, scripts: list[str]) -> None:
             connection.execute(script.encode())
 
 
-def drift(stack: Stack) -> str:
+def drift(stack: Stack, kinds: tuple[Kind, ...] = ("strict", "generous")) -> str:
     """What sql/ and the migrations disagree about, as SQL and table names; empty if nothing."""
     found: list[str] = []
-    for generous in (False, True):
-        with _pair(stack, generous=generous) as (migrated, wanted):
+    for kind in kinds:
+        with _pair(stack, kind) as (migrated, wanted):
             found += pgdelta.plan(migrated, wanted, allow_drops=True)
             have, want = pgdelta.shipped_rows(migrated), pgdelta.shipped_rows(wanted)
             found += [f"rows of {table}" for table in want if have.get(table) != want[table]]
@@ -135,9 +139,12 @@ def drift(stack: Stack) -> str:
 
 
 def advice(stack: Stack) -> str:
-    """What Supabase's Security and Performance Advisors warn about; empty if nothing."""
+    """What Supabase's Security and Performance Advisors warn about; empty if nothing.
+
+    They look at what the API's roles may do, so they are shown a project that grants generously.
+    """
     with postgres.scratch_database(stack, "advised") as url:
-        pgdelta.load(url, migration_files())
+        pgdelta.load(url, [LOCAL / "generous.sql", *migration_files()])
         answer = supabase_cli(
             stack, "db", "advisors", f"--remote={url}", "--level=warn", "--fail-on=warn"
         )

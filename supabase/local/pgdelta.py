@@ -20,8 +20,6 @@ from psycopg.rows import scalar_row
 import node
 from processes import StackError
 
-NO_CHANGE = 3  # pgdelta's exit status for a plan without actions
-
 Rows = dict[str, list[str]]
 
 
@@ -35,7 +33,7 @@ def load(url: str, files: Iterable[Path]) -> None:
                 raise StackError(f"{file.name}: {error}") from None
 
 
-def _pgdelta(*arguments: str, accept: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+def _pgdelta(*arguments: str) -> subprocess.CompletedProcess[str]:
     answer = subprocess.run(
         [str(node.NODE), str(node.PGDELTA), *arguments],
         env=node.environment(),
@@ -43,7 +41,7 @@ def _pgdelta(*arguments: str, accept: tuple[int, ...] = (0,)) -> subprocess.Comp
         text=True,
         check=False,
     )
-    if answer.returncode not in accept:
+    if answer.returncode != 0:
         raise StackError(f"pgdelta {arguments[0]} failed:\n{answer.stdout}{answer.stderr}")
     return answer
 
@@ -51,18 +49,19 @@ def _pgdelta(*arguments: str, accept: tuple[int, ...] = (0,)) -> subprocess.Comp
 def plan(source: str, desired: str, *, allow_drops: bool) -> list[str]:
     """The SQL that turns `source` into `desired`: a list of scripts, each a migration of its own.
 
-    There is more than one only where PostgreSQL cannot do it all in one transaction.
+    There is more than one only where PostgreSQL cannot do it all in one transaction. Without
+    `allow_drops`, a StackError says what would be dropped or revoked.
     """
     with TemporaryDirectory() as folder:
         plan_file, base = Path(folder) / "plan.json", Path(folder) / "out.sql"
         ends = ("--source", source, "--desired", desired)
         _pgdelta("plan", *ends, "--renames", "off", "--strict-coverage", "--out", str(plan_file))
+        if not json.loads(plan_file.read_text())["actions"]:
+            return []
         render = ["render", "--plan", str(plan_file), "--out", str(base)]
         if allow_drops:
             render.append("--allow-drops")
-        answer = _pgdelta(*render, accept=(0, NO_CHANGE))
-        if answer.returncode == NO_CHANGE:
-            return []
+        answer = _pgdelta(*render)
         written = json.loads(answer.stdout.strip().splitlines()[-1])
         return [Path(entry["path"]).read_text() for entry in written["files"]]
 

@@ -953,28 +953,64 @@ grant execute on function private.finished(uuid[], uuid[]) to service_role;
 -- sql/41_ingest.sql
 -- Storing events: one call for a whole group of requests, with one answer per request.
 
+create type private.incoming_event as (
+  id uuid,
+  endpoint_id uuid,
+  external_id text,
+  event_type text,
+  headers jsonb,
+  scheme text,
+  dedupe_key text,
+  payload json,
+  body text,
+  content_type text
+);
+comment on type private.incoming_event is 'A delivery as ingest hands it over; see public.ingest_events.';
+
+create function private.seen_before(p_rows private.incoming_event[]) returns uuid[]
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_seen uuid[];
+begin
+  perform from unnest(p_rows) i
+  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  if not found then
+    return '{}';
+  end if;
+  -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
+  update public.webhook_events e
+  set dedupe_key = e.dedupe_key || ':' || e.id
+  from unnest(p_rows) i
+  join public.webhook_endpoints p on p.id = i.endpoint_id
+  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
+    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
+  select coalesce(array_agg(i.id), '{}') into v_seen
+  from unnest(p_rows) i
+  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  return v_seen;
+end
+$$;
+comment on function private.seen_before(private.incoming_event[]) is 'Ids of those rows whose delivery is already stored.';
+revoke execute on function private.seen_before(private.incoming_event[]) from public, anon, authenticated;
+grant execute on function private.seen_before(private.incoming_event[]) to service_role;
+
 create function private.store_events(p_events json) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
+  -- Parsed once: every further look at the rows is a cheap walk over this array.
+  v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
+  v_seen uuid[] := private.seen_before(v_rows);
   v_granted jsonb;
   v_inserted uuid[];
-  v_results jsonb;
 begin
-  -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
-  update public.webhook_events e
-  set dedupe_key = e.dedupe_key || ':' || e.id
-  from json_to_recordset(p_events) as i (endpoint_id uuid, dedupe_key text)
-  join public.webhook_endpoints p on p.id = i.endpoint_id
-  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
-    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
-
   select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
   from (
     select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
-    from json_to_recordset(p_events) as i (endpoint_id uuid, dedupe_key text)
+    from unnest(v_rows) i
     join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
-    where not exists (select from public.webhook_events e where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key)
+    where i.id <> all (v_seen)
     group by i.endpoint_id, p.rate_limit_per_minute
     order by i.endpoint_id) w
   cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
@@ -984,11 +1020,10 @@ begin
       row_number() over (partition by i.endpoint_id order by i.id) as turn
     from (
       select distinct on (i.endpoint_id, i.dedupe_key) i.*
-      from json_to_recordset(p_events) as i (id uuid, endpoint_id uuid, external_id text, event_type text, headers jsonb, scheme text,
-        dedupe_key text, payload json, body text, content_type text)
+      from unnest(v_rows) i
+      where i.id <> all (v_seen)
       order by i.endpoint_id, i.dedupe_key, i.id) i
     join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active
-    where not exists (select from public.webhook_events e where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key)
   ), stored as (
     insert into public.webhook_events (id, endpoint_id, user_id, external_id, event_type, payload, headers, scheme, dedupe_key)
     select i.id, i.endpoint_id, i.created_by, i.external_id, i.event_type,
@@ -1006,29 +1041,36 @@ begin
   )
   select coalesce(array_agg(id), '{}') into v_inserted from stored;
 
-  -- A statement of its own, so that it sees what other transactions committed while the insert waited for them.
-  select jsonb_agg(case
-      when i.id = any (v_inserted) then jsonb_build_object('id', i.id, 'state', 'accepted')
-      when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
-      when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
-      when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
-      else jsonb_build_object('id', i.id, 'state', 'rate_limited',
-        'retry_after', coalesce((v_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
-    end order by i.position) into v_results
-  from rows from (json_to_recordset(p_events) as (id uuid, endpoint_id uuid, dedupe_key text))
-    with ordinality as i (id, endpoint_id, dedupe_key, position)
-  left join public.webhook_endpoints p on p.id = i.endpoint_id
-  left join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
-
   if cardinality(v_inserted) > 0 then
     perform private.wake('classify');
   end if;
-  return coalesce(v_results, '[]');
+  return private.store_results(v_rows, v_inserted, v_granted);
 end
 $$;
 comment on function private.store_events(json) is 'Stores a group of events, all or (on an error) none. See public.ingest_events.';
 revoke execute on function private.store_events(json) from public, anon, authenticated;
 grant execute on function private.store_events(json) to service_role;
+
+create function private.store_results(p_rows private.incoming_event[], p_inserted uuid[], p_granted jsonb) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  -- Runs after the insert, and so sees what other transactions committed while the insert waited for them.
+  select coalesce(jsonb_agg(case
+      when i.is_new then jsonb_build_object('id', i.id, 'state', 'accepted')
+      when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
+      when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
+      when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
+      else jsonb_build_object('id', i.id, 'state', 'rate_limited',
+        'retry_after', coalesce((p_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
+    end order by i.position), '[]')
+  from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
+        from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
+  left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
+  left join public.webhook_events e on not i.is_new and e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+$$;
+comment on function private.store_results(private.incoming_event[], uuid[], jsonb) is 'What became of each row, in order.';
+revoke execute on function private.store_results(private.incoming_event[], uuid[], jsonb) from public, anon, authenticated;
+grant execute on function private.store_results(private.incoming_event[], uuid[], jsonb) to service_role;
 
 create function public.ingest_events(p_events text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
@@ -1976,7 +2018,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000001",
     "name": "person",
-    "description": "A person: a contact, customer, user, lead, member, profile or account holder, with first name, last name, email address, phone number, company, job title, avatar, locale.",
+    "description": "A person: a contact, customer, user, lead, member, subscriber, employee, candidate, attendee or profile, with first name, last name, email address, phone number, company, job title, avatar, locale.",
     "target_table": "people",
     "match_columns": ["email"],
     "field_map": {
@@ -1993,7 +2035,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000002",
     "name": "influencer",
-    "description": "An influencer: a creator, ambassador, affiliate or blogger on social media such as Instagram, TikTok or YouTube, with handle, platform, followers, audience, engagement, niche, reach.",
+    "description": "An influencer: a creator, ambassador, affiliate, partner or blogger on social media such as Instagram, TikTok or YouTube, with handle, platform, followers, audience, engagement, niche, reach.",
     "target_table": "influencers",
     "match_columns": ["handle", "platform"],
     "field_map": {
@@ -2010,7 +2052,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000003",
     "name": "subscription",
-    "description": "A subscription: a recurring plan or membership with trial, renewal, billing interval, seats, current period start and end, cancel at period end, next renewal.",
+    "description": "A subscription: a recurring plan, membership, license, trial or renewal, with billing interval, seats, current period start and end, cancel at period end, next billing date.",
     "target_table": "subscriptions",
     "match_columns": ["external_id"],
     "field_map": {
@@ -2028,7 +2070,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000004",
     "name": "order",
-    "description": "An order: a purchase in a shop or checkout, with cart, line items, products, sku, quantity, shipping address, fulfillment, delivery, discount codes, order number, refund.",
+    "description": "An order: a purchase or sale in a shop, checkout, cart, booking, shipment, delivery, fulfillment, return or refund, with basket, line items, products, sku, quantity, shipping address, tracking, discount codes, order number.",
     "target_table": "orders",
     "match_columns": ["external_id"],
     "field_map": {
@@ -2045,7 +2087,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000005",
     "name": "invoice",
-    "description": "An invoice: a bill or payment request with invoice number, amount due, amount paid, due date, overdue, tax, receipt, billing reason, invoice pdf, credit note.",
+    "description": "An invoice: a bill, payment, charge, receipt, estimate or credit note, with invoice number, amount due, due date, overdue balance, tax, billing reason, invoice pdf.",
     "target_table": "invoices",
     "match_columns": ["external_id"],
     "field_map": {
@@ -2063,7 +2105,7 @@ from jsonb_to_recordset($entity_types$
   {
     "id": "5e1f0000-0000-4000-8000-000000000006",
     "name": "ticket",
-    "description": "A support ticket: an issue, bug report, question, complaint, help request, chat message or conversation, with subject, message text, thread, channel, priority, category, assignee, labels, comments.",
+    "description": "A support ticket: an issue, case, incident, bug report, question, complaint, inquiry, feedback, help request, message, comment or conversation, with subject, text, reply, thread, channel, priority, category, assignee, labels.",
     "target_table": "tickets",
     "match_columns": ["external_id"],
     "field_map": {
