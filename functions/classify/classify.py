@@ -112,9 +112,11 @@ def classify(
     allowed = frozenset(event.endpoint.allowed_object_types)
     found = classifier.classify(Event(event.event_type, event.payload, allowed), entity_types)
     default = event.endpoint.default_entity_table
-    if found.confidence >= LEAST_CONVINCING or default not in {t.name for t in entity_types}:
+    known = {entity_type.name for entity_type in entity_types}
+    if found.confidence >= LEAST_CONVINCING or default not in (
+        known & allowed if allowed else known
+    ):
         return found
-    confidence = DEFAULT_CONFIDENCE
-    if found.entity_table == default:
-        return replace(found, confidence=max(found.confidence, confidence))
-    return replace(found, entity_table=default, confidence=confidence, classified_by=BY_DEFAULT)
+    return replace(
+        found, entity_table=default, confidence=DEFAULT_CONFIDENCE, classified_by=BY_DEFAULT
+    )
