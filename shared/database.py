@@ -46,10 +46,13 @@ CLASS_ERRORS: dict[str, type[errors.SwitchhookError]] = {
 """The same by class, the first two characters of a SQLSTATE."""
 
 
-def error_from(code: str | None, message: str | None) -> errors.SwitchhookError:
+def error_from(
+    code: str | None, message: str | None, details: object = None
+) -> errors.SwitchhookError:
     """The error that a PostgREST error body stands for. Only our own messages are passed on."""
     code = code or ""
-    own = errors.from_sqlstate(code)
+    # "PT404" is PostgREST's way to choose the HTTP status; which error it is stands in the details.
+    own = errors.from_sqlstate(str(details) if code.startswith("PT") else code)
     if own is not None:
         return own(message)
     known = CODE_ERRORS.get(code) or CLASS_ERRORS.get(code[:2] if len(code) == 5 else "")
@@ -148,7 +151,7 @@ async def run(query: Any) -> Any:
     try:
         return (await query.execute()).data
     except APIError as error:
-        raise error_from(error.code, error.message) from None
+        raise error_from(error.code, error.message, error.details) from None
     except httpx.HTTPError as error:
         logger.warning("database not reachable", extra={"error": type(error).__name__})
         raise errors.DatabaseUnavailable(retry_after=5) from None

@@ -21,8 +21,10 @@
     ├── InternalError           500  WH000  internal_error
     └── DatabaseUnavailable     503  WH016  database_unavailable
 
-One error has one code, one HTTP status and one SQLSTATE, wherever it is raised: SQL raises with
-`errcode`, `from_sqlstate` turns it back into the class. Nothing is ever matched by its message.
+One error has one code, one HTTP status and one SQLSTATE, wherever it is raised. Between functions in
+SQL it is raised with its SQLSTATE; where it leaves through PostgREST, with errcode PT404 (PostgREST's
+way to choose the HTTP status) and its SQLSTATE as detail. `from_sqlstate` turns it back into the class.
+Nothing is ever matched by its message.
 """
 
 from __future__ import annotations

@@ -1,5 +1,9 @@
 -- What every other file stands on: the private schema, admins, and the small functions shared by all tables.
 -- Nothing in `private` is reachable through the Data API: PostgREST exposes `public` only.
+--
+-- Refusals that callers of the Data API see are raised with errcode 'PT' and the HTTP status, which makes PostgREST
+-- answer with that status, and with the error's own number (shared/errors.py) as detail. Raised bare, a number of ours
+-- reaches the caller as status 400, or from the local API server as 500 without the number.
 
 create schema if not exists private;
 comment on schema private is 'Secrets, raw bodies and helper functions. Never exposed through the Data API.';

@@ -120,11 +120,11 @@ declare
   v_expires_at timestamptz := now() + make_interval(secs => p_overlap_seconds);
 begin
   if p_overlap_seconds is null or p_overlap_seconds not between 0 and 604800 then
-    raise exception 'The overlap is 0 to 604800 seconds' using errcode = 'WH001';
+    raise exception 'The overlap is 0 to 604800 seconds' using errcode = 'PT400', detail = 'WH001';
   end if;
   perform from public.webhook_endpoints e where e.id = p_endpoint_id and private.owns(e.created_by) for update;
   if not found then
-    raise exception 'No such endpoint' using errcode = 'WH007';
+    raise exception 'No such endpoint' using errcode = 'PT404', detail = 'WH007';
   end if;
   delete from private.endpoint_secrets s where s.endpoint_id = p_endpoint_id and s.expires_at <= now();
   update private.endpoint_secrets s set expires_at = least(s.expires_at, v_expires_at) where s.endpoint_id = p_endpoint_id;

@@ -36,15 +36,15 @@ begin
     or not pg_catalog.has_table_privilege('authenticated', v_table, 'insert')
     or not pg_catalog.has_table_privilege('authenticated', v_table, 'update') then
     raise exception 'target_table must be a table in public with row level security that signed-in users may read and write'
-      using errcode = 'WH001';
+      using errcode = 'PT400', detail = 'WH001';
   end if;
   if (select count(*) from pg_catalog.pg_attribute a
       where a.attrelid = v_table and a.attname in ('id', 'user_id') and a.atttypid = 'uuid'::regtype and not a.attisdropped) <> 2 then
-    raise exception 'target_table must have the columns id uuid and user_id uuid' using errcode = 'WH001';
+    raise exception 'target_table must have the columns id uuid and user_id uuid' using errcode = 'PT400', detail = 'WH001';
   end if;
   for v_column in select jsonb_object_keys(new.field_map) union select unnest(new.match_columns) loop
     if not v_column = any (private.writable_columns(new.target_table)) then
-      raise exception 'target_table has no column % to write to', quote_ident(v_column) using errcode = 'WH001';
+      raise exception 'target_table has no column % to write to', quote_ident(v_column) using errcode = 'PT400', detail = 'WH001';
     end if;
   end loop;
   new.updated_at := now();

@@ -195,7 +195,7 @@ declare
   v_ids uuid[];
 begin
   if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
-    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'WH001';
+    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
   end if;
   if p_event_ids is null then
     v_ids := private.due_events(p_stage, p_limit);

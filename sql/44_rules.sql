@@ -65,7 +65,7 @@ begin
     where t.id = p_rule_id
     returning t.* into v_rule;
     if v_rule.id is null then
-      raise exception 'No such rule' using errcode = 'WH007';
+      raise exception 'No such rule' using errcode = 'PT404', detail = 'WH007';
     end if;
   end if;
   -- An action keeps its id, by which it is known what has already been done for an event.

@@ -30,13 +30,13 @@ declare
 begin
   select e.* into v_event from public.webhook_events e where e.id = p_event_id and private.owns(e.user_id) for update;
   if v_event.id is null then
-    raise exception 'No such event' using errcode = 'WH007';
+    raise exception 'No such event' using errcode = 'PT404', detail = 'WH007';
   end if;
   if not (v_event.stage = 'review' or v_event.status = 'failed') then
-    raise exception 'Only an event that waits for review or has failed can be changed' using errcode = 'WH017';
+    raise exception 'Only an event that waits for review or has failed can be changed' using errcode = 'PT409', detail = 'WH017';
   end if;
   if p_entity_table is not null and private.entity_type(v_event.user_id, p_entity_table) is null then
-    raise exception 'There is no such entity type' using errcode = 'WH001';
+    raise exception 'There is no such entity type' using errcode = 'PT400', detail = 'WH001';
   end if;
   update public.webhook_events e
   set entity_table = coalesce(p_entity_table, e.entity_table), is_person = coalesce(p_is_person, e.is_person),
@@ -126,7 +126,7 @@ declare
   v_queued uuid[];
 begin
   if p_stage not in ('classify', 'prepare', 'rules') then
-    raise exception 'An event can be reprocessed from classify, prepare or rules' using errcode = 'WH001';
+    raise exception 'An event can be reprocessed from classify, prepare or rules' using errcode = 'PT400', detail = 'WH001';
   end if;
   with finished as (
     select e.id, coalesce(p_stage, case when e.status = 'failed' then e.stage else 'prepare' end) as stage
