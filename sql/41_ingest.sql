@@ -26,12 +26,20 @@ begin
     return '{}';
   end if;
   -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
+  -- Locked in order, so that two groups with the same bodies do not deadlock.
+  with expired as (
+    select e.id
+    from unnest(p_rows) i
+    join public.webhook_endpoints p on p.id = i.endpoint_id
+    join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+    where i.dedupe_key like 'body:%' and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds)
+    order by e.id
+    for update of e
+  )
   update public.webhook_events e
   set dedupe_key = e.dedupe_key || ':' || e.id
-  from unnest(p_rows) i
-  join public.webhook_endpoints p on p.id = i.endpoint_id
-  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
-    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
+  from expired x
+  where e.id = x.id;
   select coalesce(array_agg(i.id), '{}') into v_seen
   from unnest(p_rows) i
   join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
@@ -48,10 +56,18 @@ as $$
 declare
   -- Parsed once: every further look at the rows is a cheap walk over this array.
   v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
-  v_seen uuid[] := private.seen_before(v_rows);
+  v_seen uuid[];
   v_granted jsonb;
   v_inserted uuid[];
 begin
+  -- Groups of a limited endpoint go one after the other from here on: each knows what the one before it has stored,
+  -- so a copy of it costs nothing.
+  perform pg_catalog.pg_advisory_xact_lock(hashtextextended(l.id::text, 1))
+  from (
+    select p.id from public.webhook_endpoints p
+    where p.id in (select i.endpoint_id from unnest(v_rows) i) and p.rate_limit_per_minute is not null
+    order by p.id) l;
+  v_seen := private.seen_before(v_rows);
   select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
   from (
     select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted

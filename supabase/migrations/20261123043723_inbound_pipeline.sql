@@ -3,6 +3,10 @@
 -- sql/00_foundation.sql
 -- What every other file stands on: the private schema, admins, and the small functions shared by all tables.
 -- Nothing in `private` is reachable through the Data API: PostgREST exposes `public` only.
+--
+-- Refusals that callers of the Data API see are raised with errcode 'PT' and the HTTP status, which makes PostgREST
+-- answer with that status, and with the error's own number (shared/errors.py) as detail. Raised bare, a number of ours
+-- reaches the caller as status 400, or from the local API server as 500 without the number.
 
 create schema if not exists private;
 comment on schema private is 'Secrets, raw bodies and helper functions. Never exposed through the Data API.';
@@ -207,11 +211,11 @@ declare
   v_expires_at timestamptz := now() + make_interval(secs => p_overlap_seconds);
 begin
   if p_overlap_seconds is null or p_overlap_seconds not between 0 and 604800 then
-    raise exception 'The overlap is 0 to 604800 seconds' using errcode = 'WH001';
+    raise exception 'The overlap is 0 to 604800 seconds' using errcode = 'PT400', detail = 'WH001';
   end if;
   perform from public.webhook_endpoints e where e.id = p_endpoint_id and private.owns(e.created_by) for update;
   if not found then
-    raise exception 'No such endpoint' using errcode = 'WH007';
+    raise exception 'No such endpoint' using errcode = 'PT404', detail = 'WH007';
   end if;
   delete from private.endpoint_secrets s where s.endpoint_id = p_endpoint_id and s.expires_at <= now();
   update private.endpoint_secrets s set expires_at = least(s.expires_at, v_expires_at) where s.endpoint_id = p_endpoint_id;
@@ -609,15 +613,15 @@ begin
     or not pg_catalog.has_table_privilege('authenticated', v_table, 'insert')
     or not pg_catalog.has_table_privilege('authenticated', v_table, 'update') then
     raise exception 'target_table must be a table in public with row level security that signed-in users may read and write'
-      using errcode = 'WH001';
+      using errcode = 'PT400', detail = 'WH001';
   end if;
   if (select count(*) from pg_catalog.pg_attribute a
       where a.attrelid = v_table and a.attname in ('id', 'user_id') and a.atttypid = 'uuid'::regtype and not a.attisdropped) <> 2 then
-    raise exception 'target_table must have the columns id uuid and user_id uuid' using errcode = 'WH001';
+    raise exception 'target_table must have the columns id uuid and user_id uuid' using errcode = 'PT400', detail = 'WH001';
   end if;
   for v_column in select jsonb_object_keys(new.field_map) union select unnest(new.match_columns) loop
     if not v_column = any (private.writable_columns(new.target_table)) then
-      raise exception 'target_table has no column % to write to', quote_ident(v_column) using errcode = 'WH001';
+      raise exception 'target_table has no column % to write to', quote_ident(v_column) using errcode = 'PT400', detail = 'WH001';
     end if;
   end loop;
   new.updated_at := now();
@@ -881,7 +885,7 @@ declare
   v_ids uuid[];
 begin
   if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
-    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'WH001';
+    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
   end if;
   if p_event_ids is null then
     v_ids := private.due_events(p_stage, p_limit);
@@ -979,12 +983,20 @@ begin
     return '{}';
   end if;
   -- A body seen longer ago than the endpoint's window is a new delivery: the old row gives its key up.
+  -- Locked in order, so that two groups with the same bodies do not deadlock.
+  with expired as (
+    select e.id
+    from unnest(p_rows) i
+    join public.webhook_endpoints p on p.id = i.endpoint_id
+    join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+    where i.dedupe_key like 'body:%' and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds)
+    order by e.id
+    for update of e
+  )
   update public.webhook_events e
   set dedupe_key = e.dedupe_key || ':' || e.id
-  from unnest(p_rows) i
-  join public.webhook_endpoints p on p.id = i.endpoint_id
-  where e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key and i.dedupe_key like 'body:%'
-    and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds);
+  from expired x
+  where e.id = x.id;
   select coalesce(array_agg(i.id), '{}') into v_seen
   from unnest(p_rows) i
   join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
@@ -1001,10 +1013,18 @@ as $$
 declare
   -- Parsed once: every further look at the rows is a cheap walk over this array.
   v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
-  v_seen uuid[] := private.seen_before(v_rows);
+  v_seen uuid[];
   v_granted jsonb;
   v_inserted uuid[];
 begin
+  -- Groups of a limited endpoint go one after the other from here on: each knows what the one before it has stored,
+  -- so a copy of it costs nothing.
+  perform pg_catalog.pg_advisory_xact_lock(hashtextextended(l.id::text, 1))
+  from (
+    select p.id from public.webhook_endpoints p
+    where p.id in (select i.endpoint_id from unnest(v_rows) i) and p.rate_limit_per_minute is not null
+    order by p.id) l;
+  v_seen := private.seen_before(v_rows);
   select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
   from (
     select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
@@ -1500,7 +1520,7 @@ begin
     where t.id = p_rule_id
     returning t.* into v_rule;
     if v_rule.id is null then
-      raise exception 'No such rule' using errcode = 'WH007';
+      raise exception 'No such rule' using errcode = 'PT404', detail = 'WH007';
     end if;
   end if;
   -- An action keeps its id, by which it is known what has already been done for an event.
@@ -1862,13 +1882,13 @@ declare
 begin
   select e.* into v_event from public.webhook_events e where e.id = p_event_id and private.owns(e.user_id) for update;
   if v_event.id is null then
-    raise exception 'No such event' using errcode = 'WH007';
+    raise exception 'No such event' using errcode = 'PT404', detail = 'WH007';
   end if;
   if not (v_event.stage = 'review' or v_event.status = 'failed') then
-    raise exception 'Only an event that waits for review or has failed can be changed' using errcode = 'WH017';
+    raise exception 'Only an event that waits for review or has failed can be changed' using errcode = 'PT409', detail = 'WH017';
   end if;
   if p_entity_table is not null and private.entity_type(v_event.user_id, p_entity_table) is null then
-    raise exception 'There is no such entity type' using errcode = 'WH001';
+    raise exception 'There is no such entity type' using errcode = 'PT400', detail = 'WH001';
   end if;
   update public.webhook_events e
   set entity_table = coalesce(p_entity_table, e.entity_table), is_person = coalesce(p_is_person, e.is_person),
@@ -1958,7 +1978,7 @@ declare
   v_queued uuid[];
 begin
   if p_stage not in ('classify', 'prepare', 'rules') then
-    raise exception 'An event can be reprocessed from classify, prepare or rules' using errcode = 'WH001';
+    raise exception 'An event can be reprocessed from classify, prepare or rules' using errcode = 'PT400', detail = 'WH001';
   end if;
   with finished as (
     select e.id, coalesce(p_stage, case when e.status = 'failed' then e.stage else 'prepare' end) as stage

@@ -1,0 +1,323 @@
+"""public.ingest_events: what is stored, what is refused, and what the answer says of each row."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from base64 import b64encode
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from tests.database.factories import (
+    Connection,
+    Endpoint,
+    at_once,
+    call,
+    event,
+    incoming,
+    ingest,
+    make_endpoint,
+    make_user,
+    one,
+    states,
+)
+
+
+def stored(connection: Connection, endpoint: Endpoint) -> int:
+    query = "select count(*) from public.webhook_events where endpoint_id = %s"
+    return int(one(connection, query, [endpoint.id])["count"])
+
+
+def age(connection: Connection, event_id: object, by: timedelta) -> None:
+    connection.execute(
+        "update public.webhook_events set created_at = created_at - %s where id = %s",
+        [by, event_id],
+    )
+
+
+def test_an_accepted_delivery_is_stored_whole(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    row = incoming(
+        endpoint,
+        b'{"total": 5}',
+        external_id="ord_1",
+        headers={"user-agent": "shop"},
+        scheme="stripe",
+    )
+
+    assert ingest(hosted_database, row) == [{"id": str(row["id"]), "state": "accepted"}]
+
+    found = event(hosted_database, row["id"])
+    assert found["payload"] == {"total": 5}
+    assert found["headers"] == {"user-agent": "shop"}
+    assert (found["external_id"], found["event_type"], found["scheme"]) == (
+        "ord_1",
+        "order.created",
+        "stripe",
+    )
+    assert (found["status"], found["stage"], found["attempts"]) == ("pending", "classify", 0)
+    assert found["user_id"] == endpoint.user_id
+
+
+def test_results_come_in_the_order_of_the_rows(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    off = make_endpoint(hosted_database, is_active=False)
+    slow = make_endpoint(hosted_database, rate_limit_per_minute=1)
+    nowhere = Endpoint(uuid.uuid4(), endpoint.user_id)
+    first = incoming(endpoint, dedupe_key="id:1")
+    ingest(hosted_database, first)
+    rows = [
+        incoming(slow),
+        incoming(off),
+        incoming(endpoint, dedupe_key="id:1"),
+        incoming(nowhere),
+        incoming(endpoint),
+        incoming(slow),
+    ]
+
+    answer = ingest(hosted_database, *rows)
+
+    assert states(answer) == [
+        "accepted",
+        "endpoint_inactive",
+        "duplicate",
+        "unknown_endpoint",
+        "accepted",
+        "rate_limited",
+    ]
+    expected = [str(row["id"]) for row in rows]
+    expected[2] = str(first["id"])
+    assert [result["id"] for result in answer] == expected
+
+
+def test_an_empty_group_has_no_results(hosted_database: Connection) -> None:
+    assert ingest(hosted_database) == []
+
+
+def test_the_body_is_kept_byte_for_byte(hosted_database: Connection) -> None:
+    body = b'{ "caf\\u00e9" :\t"caf\xc3\xa9 \xf0\x9f\x93\xa6", "n": 1.500 }\r\n'
+    row = incoming(make_endpoint(hosted_database), body, content_type="application/json; charset=x")
+
+    ingest(hosted_database, row)
+
+    query = "select body, content_type from private.webhook_bodies where webhook_event_id = %s"
+    kept = one(hosted_database, query, [row["id"]])
+    assert bytes(kept["body"]) == body
+    assert kept["content_type"] == "application/json; charset=x"
+
+
+def test_a_payload_given_beside_the_body_is_the_one_stored(hosted_database: Connection) -> None:
+    row = incoming(make_endpoint(hosted_database), b'{"a": "\\u0000"}', payload={"a": "\ufffd"})
+
+    ingest(hosted_database, row)
+
+    assert event(hosted_database, row["id"])["payload"] == {"a": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "sqlstate"),
+    [
+        ({"body": b64encode(b'{"a": "\\u0000"}').decode()}, "22P05"),
+        ({"body": b64encode(b'{"a": "\\ud800"}').decode()}, "22P02"),
+        ({"body": b64encode(b'{"a": 1e999999}').decode()}, "22003"),
+        ({"body": b64encode(b"[" * 100_000 + b"]" * 100_000).decode()}, "54001"),
+        ({"body": b64encode(b'{"a": "\xff"}').decode()}, "22021"),
+        ({"body": b64encode(b"{").decode()}, "22P02"),
+        ({"body": "not base64!"}, "22023"),
+        ({"id": "not-a-uuid"}, "22P02"),
+        ({"event_type": None}, "23502"),
+        ({"dedupe_key": None}, "23502"),
+        ({"dedupe_key": "id:" + "".join(str(n) for n in range(20_000))}, "54000"),
+    ],
+)
+def test_a_bad_row_is_refused_and_its_group_is_stored(
+    hosted_database: Connection, bad: dict[str, object], sqlstate: str
+) -> None:
+    endpoint = make_endpoint(hosted_database)
+    rows = [incoming(endpoint), incoming(endpoint) | bad, incoming(endpoint)]
+
+    answer = ingest(hosted_database, *rows)
+
+    assert states(answer) == ["accepted", "rejected", "accepted"]
+    assert answer[1] == {"id": str(rows[1]["id"]), "state": "rejected", "sqlstate": sqlstate}
+    assert stored(hosted_database, endpoint) == 2
+
+
+def test_a_bad_row_takes_nothing_of_the_rate_limit(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database, rate_limit_per_minute=2)
+    bad = incoming(endpoint, b'{"a": "\\u0000"}')
+
+    answer = ingest(hosted_database, bad, incoming(endpoint), incoming(endpoint))
+
+    assert states(answer) == ["rejected", "accepted", "accepted"]
+
+
+def test_text_that_is_no_array_is_refused(hosted_database: Connection) -> None:
+    with pytest.raises(psycopg.DataError):
+        call(hosted_database, "ingest_events", p_events=json.dumps("rows"))
+
+
+def test_copies_within_a_group_are_one_event(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    rows = [incoming(endpoint, dedupe_key="id:same") for _ in range(3)]
+
+    answer = ingest(hosted_database, *rows)
+
+    assert states(answer) == ["accepted", "duplicate", "duplicate"]
+    assert {result["id"] for result in answer} == {str(rows[0]["id"])}
+
+
+def test_the_same_delivery_id_at_two_endpoints_is_two_events(hosted_database: Connection) -> None:
+    one_endpoint, other = make_endpoint(hosted_database), make_endpoint(hosted_database)
+
+    answer = ingest(
+        hosted_database,
+        incoming(one_endpoint, dedupe_key="id:1"),
+        incoming(other, dedupe_key="id:1"),
+    )
+
+    assert states(answer) == ["accepted", "accepted"]
+
+
+def test_a_group_sent_again_after_its_answer_was_lost_is_not_stored_again(
+    hosted_database: Connection,
+) -> None:
+    endpoint = make_endpoint(hosted_database)
+    rows = [incoming(endpoint), incoming(endpoint)]
+    ingest(hosted_database, *rows)
+
+    answer = ingest(hosted_database, *rows)
+
+    assert answer == [{"id": str(row["id"]), "state": "duplicate"} for row in rows]
+
+
+def test_a_delivery_id_never_expires(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database, dedupe_window_seconds=60)
+    row = incoming(endpoint, dedupe_key="id:1")
+    ingest(hosted_database, row)
+    age(hosted_database, row["id"], timedelta(days=400))
+
+    (result,) = ingest(hosted_database, incoming(endpoint, dedupe_key="id:1"))
+
+    assert result == {"id": str(row["id"]), "state": "duplicate"}
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(59, "duplicate"), (61, "accepted")])
+def test_an_equal_body_is_the_same_delivery_only_within_the_window(
+    hosted_database: Connection, seconds: int, state: str
+) -> None:
+    endpoint = make_endpoint(hosted_database, dedupe_window_seconds=60)
+    row = incoming(endpoint, dedupe_key="body:abc")
+    ingest(hosted_database, row)
+    age(hosted_database, row["id"], timedelta(seconds=seconds))
+
+    assert states(ingest(hosted_database, incoming(endpoint, dedupe_key="body:abc"))) == [state]
+
+
+def test_after_the_window_the_newer_row_holds_the_key(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database, dedupe_window_seconds=60)
+    old, new = (incoming(endpoint, dedupe_key="body:abc") for _ in range(2))
+    ingest(hosted_database, old)
+    age(hosted_database, old["id"], timedelta(seconds=61))
+    ingest(hosted_database, new)
+
+    (result,) = ingest(hosted_database, incoming(endpoint, dedupe_key="body:abc"))
+
+    assert result == {"id": str(new["id"]), "state": "duplicate"}
+    assert stored(hosted_database, endpoint) == 2
+
+
+def test_a_deactivated_endpoint_stores_nothing(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database, is_active=False)
+
+    assert states(ingest(hosted_database, incoming(endpoint))) == ["endpoint_inactive"]
+    assert stored(hosted_database, endpoint) == 0
+
+
+def test_a_deleted_endpoint_is_unknown_and_its_events_are_gone(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    ingest(hosted_database, incoming(endpoint))
+    hosted_database.execute("delete from public.webhook_endpoints where id = %s", [endpoint.id])
+
+    assert states(ingest(hosted_database, incoming(endpoint))) == ["unknown_endpoint"]
+    assert stored(hosted_database, endpoint) == 0
+
+
+def test_fifty_parallel_copies_are_one_event(
+    committed: Connection, hosted_database_url: str
+) -> None:
+    endpoint = make_endpoint(committed)
+    answers = at_once(
+        hosted_database_url,
+        10,
+        lambda connection, _: [
+            ingest(connection, incoming(endpoint, dedupe_key="id:same"))[0] for _ in range(5)
+        ],
+    )
+    results = [result for answer in answers for result in answer]
+
+    assert sorted(result["state"] for result in results) == ["accepted"] + ["duplicate"] * 49
+    assert len({result["id"] for result in results}) == 1
+    assert stored(committed, endpoint) == 1
+
+
+def test_groups_with_the_same_keys_in_opposite_order_do_not_deadlock(
+    committed: Connection, hosted_database_url: str
+) -> None:
+    endpoint = make_endpoint(committed, dedupe_window_seconds=0)
+    keys = [f"body:{number}" for number in range(40)]
+
+    def send(connection: Connection, number: int) -> list[str]:
+        ordered = keys if number % 2 else keys[::-1]
+        return [
+            state
+            for _ in range(5)
+            for state in states(
+                ingest(connection, *(incoming(endpoint, dedupe_key=key) for key in ordered))
+            )
+        ]
+
+    answers = at_once(hosted_database_url, 6, send)
+
+    # With no window at all every copy may count as new; none may be refused or lost.
+    given = [state for answer in answers for state in answer]
+    assert set(given) <= {"accepted", "duplicate"}
+    assert given.count("accepted") == stored(committed, endpoint)
+
+
+def test_an_accepted_group_wakes_classify_once(
+    committed: Connection, hosted_database_url: str
+) -> None:
+    endpoint = make_endpoint(committed)
+    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
+        listener.execute("listen switchhook")
+
+        ingest(committed, *(incoming(endpoint) for _ in range(20)))
+
+        heard = [notify.payload for notify in listener.notifies(timeout=0.5)]
+    assert heard == ["classify"]
+
+
+def test_a_group_of_duplicates_wakes_nobody(
+    committed: Connection, hosted_database_url: str
+) -> None:
+    row = incoming(make_endpoint(committed), dedupe_key="id:1")
+    ingest(committed, row)
+    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
+        listener.execute("listen switchhook")
+
+        ingest(committed, row)
+
+        assert list(listener.notifies(timeout=0.3)) == []
+
+
+def test_an_owner_who_leaves_takes_everything_along(hosted_database: Connection) -> None:
+    owner = make_user(hosted_database)
+    endpoint = make_endpoint(hosted_database, owner)
+    ingest(hosted_database, incoming(endpoint))
+
+    hosted_database.execute("delete from auth.users where id = %s", [owner])
+
+    assert stored(hosted_database, endpoint) == 0
