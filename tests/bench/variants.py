@@ -13,6 +13,11 @@ from functions.ingest.group_commit import GroupCommit
 from functions.ingest.settings import IngestSettings
 
 
+def ingest() -> Starlette:
+    """As it is."""
+    return create_app(IngestSettings())
+
+
 def one_rpc_per_request() -> Starlette:
     """One call to the database for each request, over httpx as it comes: what a plain function would do."""
 

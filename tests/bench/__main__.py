@@ -1,0 +1,37 @@
+"""`make bench`: measures ingest, the pipeline and the claim on a stack of its own. Ratios count, not seconds."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import postgres
+import stack as local_stack
+from layout import on_free_ports, open_stack
+from tests.bench import claim, ingest, pipeline
+from tests.running_stack import RunningStack
+
+
+def main(parts: list[str]) -> None:
+    """Runs the named parts (ingest, pipeline, claim), or all."""
+    with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
+        own = open_stack(on_free_ports(Path(folder)))
+        try:
+            local_stack.up(own, functions=False)
+            stack = RunningStack.of(own)
+            user = stack.sign_up()
+            rates = {"ingest": float("nan")}
+            if not parts or "ingest" in parts:
+                rates = ingest.report(stack, user)
+            if not parts or "pipeline" in parts:
+                pipeline.report(stack, stack.sign_up(), rates["ingest"])
+            if not parts or "claim" in parts:
+                claim.report(stack, user)
+        finally:
+            local_stack.down(own)
+            postgres.remove_data(own)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
