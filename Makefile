@@ -46,7 +46,7 @@ format: setup ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix .
 
 bench: setup ## measure ingest, the workers and the claim, as ratios
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@PYTHONPATH=$(LOCAL) $(BIN)/python -m tests.bench $(ARGS)
 
 migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders, ARGS=--allow-drops)
 	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)" $(ARGS)

@@ -25,7 +25,7 @@ def one_rpc_per_request() -> Starlette:
         limits = httpx.Limits(max_connections=max_connections)
         return httpx.AsyncClient(timeout=timeout_seconds, limits=limits)
 
-    shared.database.create_client = plain_client  # type: ignore[assignment]
+    shared.database.create_client = plain_client  # type: ignore[attr-defined]
     return one_rpc_per_request_fast_client()
 
 
