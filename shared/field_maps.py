@@ -25,10 +25,11 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from jmespath import Options, exceptions, parser
+from jmespath import exceptions, parser
 
 from shared.errors import InvalidExpression
-from shared.field_functions import MAX_TEXT_LENGTH, FieldFunctions, is_number
+from shared.field_functions import MAX_TEXT_LENGTH, is_number
+from shared.field_programs import FUNCTIONS, Program, compile_node
 
 MAX_COLUMNS = 100
 MAX_EXPRESSION_LENGTH = 1_000
@@ -45,13 +46,10 @@ Document = dict[str, Any]
 # Raw strings and quoted names are matched to be stepped over.
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`\\]|\\.)*)`""", re.DOTALL)
 
-_FUNCTIONS = FieldFunctions()
-_OPTIONS = Options(custom_functions=_FUNCTIONS)
-
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    parsed: parser.ParsedResult
+    program: Program
     keeps_json: bool
 
 
@@ -128,7 +126,7 @@ def _evaluate(text: str, document: Document) -> FieldValue | None:
     if isinstance(compiled, _Flaw):
         return None
     try:
-        value = compiled.parsed.search(document, options=_OPTIONS)
+        value = compiled.program(document)
     # JMESPath's errors are ValueErrors; the others come out of its own functions on odd values.
     except (ValueError, TypeError, OverflowError, AttributeError, RecursionError):
         return None
@@ -179,7 +177,7 @@ def _compile(text: str) -> _Expression | _Flaw:
     if flaw:
         return flaw
     keeps_json = root["type"] == "function_expression" and root["value"] == "json"
-    return _Expression(parsed, keeps_json)
+    return _Expression(compile_node(root), keeps_json)
 
 
 def _check_literals(text: str) -> None:
@@ -198,6 +196,8 @@ def _explain(error: exceptions.JMESPathError, text: str) -> _Flaw:
         return _Flaw("the expression ends too early", len(text))
     if isinstance(error, exceptions.LexerError):
         return _Flaw(f"{text[error.lexer_position :][:1]!r} is not expected", error.lexer_position)
+    if isinstance(error, exceptions.ParseError) and error.lex_position >= len(text):
+        return _Flaw("the expression ends too early", len(text))
     if isinstance(error, exceptions.ParseError):
         return _Flaw(f"{error.token_value!r} is not expected", error.lex_position)
     return _Flaw("the expression is not valid")
@@ -218,7 +218,7 @@ def _check(root: dict[str, Any], text: str) -> _Flaw | None:
 
 
 def _check_call(name: str, given: int) -> str | None:
-    known = _FUNCTIONS.FUNCTION_TABLE.get(name)
+    known = FUNCTIONS.FUNCTION_TABLE.get(name)
     if known is None:
         return f"there is no function {name}()"
     signature = known["signature"]
