@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from shared.errors import error_classes
 from tests.running_stack import act_as, add_user
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -69,6 +71,16 @@ def rpc(connection: Connection, function: str, **arguments: object) -> Any:
         ),
     )
     return one(connection, query, given)["answer"]
+
+
+@contextmanager
+def refused(code: str) -> Iterator[None]:
+    """The block is refused with this number of ours (shared/errors.py), as the Data API's callers see it."""
+    with pytest.raises(psycopg.Error) as caught:
+        yield
+    status = next(error.status for error in error_classes() if error.sqlstate == code)
+    assert caught.value.sqlstate == f"PT{status}", caught.value
+    assert caught.value.diag.message_detail == code
 
 
 def one(

@@ -810,28 +810,27 @@ comment on function private.log_step(public.webhook_events, text, jsonb, jsonb) 
 revoke execute on function private.log_step(public.webhook_events, text, jsonb, jsonb) from public, anon, authenticated;
 grant execute on function private.log_step(public.webhook_events, text, jsonb, jsonb) to service_role;
 
-create function private.owners_with_work(p_stage public.webhook_event_stage, p_after uuid, p_limit integer) returns setof uuid
+create function private.owners_with_due_work(p_stage public.webhook_event_stage, p_after uuid, p_limit integer) returns setof uuid
 language sql stable security invoker set search_path = ''
 as $$
-  -- A loose index scan: one index look-up per owner, however many events each has waiting.
+  -- A loose index scan: one index look-up per owner, for the event that is due first, however many each has waiting.
   with recursive owners as (
-    (select e.user_id from public.webhook_events e
+    (select e.user_id, coalesce(e.leased_until, e.run_after) as due from public.webhook_events e
      where e.stage = p_stage and e.status in ('pending', 'processing') and e.stage in ('classify', 'prepare', 'rules') and e.user_id > p_after
-     order by e.user_id limit 1)
+     order by e.user_id, coalesce(e.leased_until, e.run_after) limit 1)
     union all
-    select (select e.user_id from public.webhook_events e
-            where e.stage = p_stage and e.status in ('pending', 'processing') and e.stage in ('classify', 'prepare', 'rules')
-              and e.user_id > o.user_id
-            order by e.user_id limit 1)
-    from owners o
-    where o.user_id is not null
+    select n.user_id, n.due from owners o, lateral (
+      select e.user_id, coalesce(e.leased_until, e.run_after) as due from public.webhook_events e
+      where e.stage = p_stage and e.status in ('pending', 'processing') and e.stage in ('classify', 'prepare', 'rules')
+        and e.user_id > o.user_id
+      order by e.user_id, coalesce(e.leased_until, e.run_after) limit 1) n
   )
-  select user_id from owners where user_id is not null limit p_limit
+  select user_id from owners where due <= now() limit p_limit
 $$;
-comment on function private.owners_with_work(public.webhook_event_stage, uuid, integer) is
-  'Users with unfinished events in a stage, by id, after p_after.';
-revoke execute on function private.owners_with_work(public.webhook_event_stage, uuid, integer) from public, anon, authenticated;
-grant execute on function private.owners_with_work(public.webhook_event_stage, uuid, integer) to service_role;
+comment on function private.owners_with_due_work(public.webhook_event_stage, uuid, integer) is
+  'Users with events that are due in a stage, by id, after p_after.';
+revoke execute on function private.owners_with_due_work(public.webhook_event_stage, uuid, integer) from public, anon, authenticated;
+grant execute on function private.owners_with_due_work(public.webhook_event_stage, uuid, integer) to service_role;
 
 create function private.due_events(p_stage public.webhook_event_stage, p_limit integer) returns uuid[]
 language plpgsql volatile security invoker set search_path = ''
@@ -843,9 +842,9 @@ declare
 begin
   -- Each owner gets an equal share of the batch; where there are more owners than are looked at, a random start makes it even over time.
   select array_agg(o.user_id) into v_owners from (
-    select after as user_id from private.owners_with_work(p_stage, v_start, 64) as after
+    select after as user_id from private.owners_with_due_work(p_stage, v_start, 64) as after
     union all
-    select before from private.owners_with_work(p_stage, '00000000-0000-0000-0000-000000000000', 64) as before where before <= v_start
+    select before from private.owners_with_due_work(p_stage, '00000000-0000-0000-0000-000000000000', 64) as before where before <= v_start
     limit 64) o;
   select array_agg(share.id) into v_ids
   from unnest(v_owners) as o (user_id)
