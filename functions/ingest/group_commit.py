@@ -29,7 +29,7 @@ class GroupCommit(Generic[Result]):
         store: stores rows in one transaction and returns one result per row, in order.
         max_rows: rows in a group.
         max_bytes: bytes in a group; a single larger row goes alone.
-        concurrency: groups under way at once.
+        concurrency: groups under way at once; one beside another only when it is full.
     """
 
     def __init__(
@@ -62,10 +62,14 @@ class GroupCommit(Generic[Result]):
             await asyncio.gather(*self._groups)
 
     def _start_groups(self) -> None:
-        while self._waiting and len(self._groups) < self._concurrency:
+        while self._waiting and (not self._groups or self._has_full_group()):
             task = asyncio.create_task(self._commit(self._next_group()))
             self._groups.add(task)
             task.add_done_callback(self._on_done)
+
+    def _has_full_group(self) -> bool:
+        """Whether another call may start beside those under way: few large groups cost less than many small."""
+        return len(self._waiting) >= self._max_rows and len(self._groups) < self._concurrency
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._groups.discard(task)

@@ -35,4 +35,4 @@ class IngestSettings(PipelineSettings):
     """Bytes that one RPC may carry, unless a single event has more."""
 
     group_concurrency: int = 2
-    """RPCs under way at once; what arrives meanwhile waits and goes together."""
+    """RPCs under way at once. A second one starts for a full group only; else what arrives waits and goes together."""

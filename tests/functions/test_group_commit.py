@@ -103,6 +103,18 @@ async def test_as_many_calls_run_at_once_as_allowed() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_a_second_call_starts_only_when_its_group_is_full() -> None:
+    store = Store()
+    group = group_commit(store, rows=2, concurrency=2)
+    tasks = await submitted(group, b"a")
+    tasks += await submitted(group, b"b")
+    assert store.groups == [[b"a"]]
+    tasks += await submitted(group, b"c")
+    assert store.groups == [[b"a"], [b"b", b"c"]]
+    store.may_commit.set()
+    await asyncio.gather(*tasks)
+
+
 async def test_a_failed_call_fails_its_group_and_no_other() -> None:
     async def store(rows: Sequence[bytes]) -> Sequence[str]:
         if b"bad" in rows:
