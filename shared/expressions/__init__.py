@@ -84,12 +84,10 @@ class Expression:
             TooMuchWork: where it was not evaluated, as that would take too long.
             EvaluationFailed: where it does not work with these values.
         """
-        variables = _take(self._plan, context.roots)
         try:
-            weight = weigh(variables)
+            variables, weight = _take(self._plan, context.roots)
         except HugeNumber:
-            variables = _without_huge_numbers(variables)
-            weight = weigh(variables)
+            variables, weight = _take(self._plan, _without_huge_numbers(context.roots))
         self._pay(variables, weight, context)
         try:
             return library.run(self._program, variables)
@@ -154,13 +152,20 @@ def _plan(reads: set[Path]) -> _Plan:
     return plan
 
 
-def _take(plan: _Plan, source: Mapping[str, Any]) -> dict[str, Any]:
+def _take(plan: _Plan, source: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """What the plan says, and the weight of it."""
     taken = {}
+    weight = 1
     for key, inner in plan.items():
-        if key in source:
-            value = source[key]
-            taken[key] = _take(inner, value) if inner is not None and type(value) is dict else value
-    return taken
+        if key not in source:
+            continue
+        value = source[key]
+        if inner is not None and type(value) is dict:
+            taken[key], more = _take(inner, value)
+        else:
+            taken[key], more = value, weigh(value)
+        weight += more + 2
+    return taken, weight
 
 
 def _without_huge_numbers(value: Any) -> Any:

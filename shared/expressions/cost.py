@@ -77,6 +77,11 @@ def weigh(value: Any) -> int:
 
     Raises EvaluationFailed for one that is too deep or not JSON, HugeNumber as it says.
     """
+    kind = type(value)
+    if kind is str:
+        return 2 + len(value) // 64
+    if kind is float or kind is bool or value is None:
+        return 1
     values, characters = _count(value, MAX_DEPTH)
     return values + characters // 64
 

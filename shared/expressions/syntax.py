@@ -180,13 +180,15 @@ class _Parser:
         token = self._next
         if token.kind == "end":
             message = "The expression ends too early"
-        elif token.kind == "error" and token.text in "'\"":
+            missing = f"; {wanted} is missing" if wanted else ""
+        else:
+            message = f"{token.text!r} is not expected here"
+            missing = f", but {wanted}" if wanted else ""
+        if token.kind == "error" and token.text in "'\"":
             message = "A text is not closed, or not written as CEL wants it"
         elif token.text == "=":
-            message = "'=' is not expected; compare with =="
-        else:
-            message = f"{token.text!r} is not expected"
-        refuse(message + (f"; {wanted} is" if wanted else ""), self._text, token.position)
+            message, missing = "'=' is not expected here; compare with ==", ""
+        refuse(message + missing, self._text, token.position)
 
     def _expression(self) -> Node:
         self._nesting += 1
