@@ -76,6 +76,16 @@ comment on function private.backoff(integer) is 'The wait before the next attemp
 revoke execute on function private.backoff(integer) from public, anon, authenticated;
 grant execute on function private.backoff(integer) to service_role;
 
+create function private.may_pass(p_sqlstate text) returns boolean
+language sql immutable security invoker set search_path = ''
+as $$
+  -- Rolled back for others' sake (40), out of resources (53), locked (55), stopped by an operator (57), a broken disk (58, XX).
+  select left(p_sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX')
+$$;
+comment on function private.may_pass(text) is 'Whether an error is of the moment: the same work may go well the next time.';
+revoke execute on function private.may_pass(text) from public, anon, authenticated;
+grant execute on function private.may_pass(text) to service_role;
+
 create function private.as_uuids(p_ids text) returns uuid[]
 language sql immutable security invoker set search_path = ''
 as $$

@@ -17,7 +17,8 @@ create table public.webhook_endpoints (
   dedupe_window_seconds integer not null default 86400 constraint dedupe_windows_are_bounded check (dedupe_window_seconds between 0 and 2592000),
   created_by uuid not null default auth.uid() references auth.users (id) on delete cascade,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  constraint webhook_endpoints_created_by_id_key unique (created_by, id)
 );
 comment on table public.webhook_endpoints is 'Registered webhook sources. Each has an address (its slug) and a scheme by which its requests are verified.';
 comment on column public.webhook_endpoints.slug is 'Last part of the address that the source posts to; unique over all users.';
@@ -27,8 +28,6 @@ comment on column public.webhook_endpoints.default_entity_table is 'Entity type 
 comment on column public.webhook_endpoints.field_maps is 'Per entity type, JMESPath by column, laid over the type''s own field map.';
 comment on column public.webhook_endpoints.processing_mode is 'review: each event waits for a person. automatic: an event at or above confidence_threshold goes on by itself.';
 comment on column public.webhook_endpoints.dedupe_window_seconds is 'For deliveries without an id of their own: how long an equal body counts as the same delivery.';
-
-create index webhook_endpoints_created_by_idx on public.webhook_endpoints (created_by);
 
 create trigger touch_updated_at before update on public.webhook_endpoints
   for each row execute function private.touch_updated_at();
@@ -172,3 +171,37 @@ comment on function public.rotate_endpoint_secret(uuid, text, integer) is
   'Gives an endpoint of the caller a new encrypted secret; earlier ones verify for p_overlap_seconds (0 to 604800) more.';
 revoke execute on function public.rotate_endpoint_secret(uuid, text, integer) from public, anon;
 grant execute on function public.rotate_endpoint_secret(uuid, text, integer) to authenticated;
+
+create function public.update_webhook_endpoint(p_endpoint_id uuid, p_scheme text, p_changes text, p_secret_ciphertext text) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_row public.webhook_endpoints;
+begin
+  select e.* into v_row from public.webhook_endpoints e where e.id = p_endpoint_id for update;
+  if v_row.id is null then
+    raise exception 'No such endpoint' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  -- Settings and secret were checked against this scheme; under another one they would verify nothing.
+  if v_row.scheme is distinct from p_scheme then
+    raise exception 'The endpoint was changed meanwhile' using errcode = 'PT409', detail = 'WH017';
+  end if;
+  v_row := jsonb_populate_record(v_row, p_changes::jsonb);
+  update public.webhook_endpoints e
+  set name = v_row.name, slug = v_row.slug, description = v_row.description, is_active = v_row.is_active, scheme = v_row.scheme,
+    scheme_settings = v_row.scheme_settings, allowed_object_types = v_row.allowed_object_types,
+    default_entity_table = v_row.default_entity_table, field_maps = v_row.field_maps, processing_mode = v_row.processing_mode,
+    confidence_threshold = v_row.confidence_threshold, rate_limit_per_minute = v_row.rate_limit_per_minute,
+    dedupe_window_seconds = v_row.dedupe_window_seconds
+  where e.id = p_endpoint_id
+  returning e.* into v_row;
+  if p_secret_ciphertext is not null then
+    perform private.store_endpoint_secret(p_endpoint_id, p_secret_ciphertext, 0);
+  end if;
+  return to_jsonb(v_row);
+end
+$$;
+comment on function public.update_webhook_endpoint(uuid, text, text, text) is
+  'Changes an endpoint of the caller in one transaction. p_scheme: its scheme as the caller knows it; p_changes: JSON with the columns to set; p_secret_ciphertext: a new encrypted secret, in force at once instead of all earlier ones, or null.';
+revoke execute on function public.update_webhook_endpoint(uuid, text, text, text) from public, anon;
+grant execute on function public.update_webhook_endpoint(uuid, text, text, text) to authenticated;

@@ -43,7 +43,7 @@ revoke execute on function private.unregister_entity() from public;
 create table public.people (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid(),
-  endpoint_id uuid references public.webhook_endpoints (id) on delete set null,
+  endpoint_id uuid,
   kind text not null default 'person' constraint kinds_are_known check (kind in ('person', 'automated')),
   email text,
   phone text,
@@ -57,13 +57,15 @@ create table public.people (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint people_user_id_id_key unique (user_id, id),
-  constraint people_entity_fkey foreign key (user_id, id) references public.entities (user_id, id) on delete cascade
+  constraint people_entity_fkey foreign key (user_id, id) references public.entities (user_id, id) on delete cascade,
+  constraint people_endpoint_fkey foreign key (user_id, endpoint_id)
+    references public.webhook_endpoints (created_by, id) on delete set null (endpoint_id)
 );
 comment on table public.people is 'People, and automated senders, found or made from events.';
-comment on column public.people.endpoint_id is 'The endpoint that first told of this person; external_id is an id of that source.';
+comment on column public.people.endpoint_id is 'The endpoint that external_id comes from; without one, the endpoint that first told of this person.';
 create unique index people_email_idx on public.people (user_id, lower(email));
 create index people_phone_idx on public.people (user_id, phone) where phone is not null;
-create index people_external_id_idx on public.people (endpoint_id, external_id);
+create index people_external_id_idx on public.people (user_id, endpoint_id, external_id);
 
 create table public.influencers (
   id uuid primary key default gen_random_uuid(),
@@ -175,7 +177,7 @@ create table public.tickets (
   constraint tickets_ticket_number_key unique (user_id, ticket_number),
   constraint tickets_entity_fkey foreign key (user_id, id) references public.entities (user_id, id) on delete cascade
 );
-comment on table public.tickets is 'Support requests. ticket_number (TKT-2026-001) is given by the database where the source has none.';
+comment on table public.tickets is 'Support requests. ticket_number (TKT-2026-001) is given by the database where the source has none, or one that is taken.';
 create index tickets_user_id_idx on public.tickets (user_id, id);
 create index tickets_external_id_idx on public.tickets (user_id, external_id);
 
@@ -189,12 +191,15 @@ declare
 begin
   new.status := coalesce(new.status, 'new');
   new.priority := coalesce(new.priority, 'medium');
-  if new.ticket_number is null then
+  -- A number that a source gave may be one that was given here, and the other way round.
+  while new.ticket_number is null
+    or exists (select from public.tickets t where t.user_id = new.user_id and t.ticket_number = new.ticket_number)
+  loop
     insert into private.ticket_counters as c (user_id, year, last_number) values (new.user_id, v_year, 1)
     on conflict (user_id, year) do update set last_number = c.last_number + 1
     returning last_number into v_number;
     new.ticket_number := format('TKT-%s-%s', v_year, lpad(v_number::text, greatest(3, length(v_number::text)), '0'));
-  end if;
+  end loop;
   return new;
 end
 $$;

@@ -32,10 +32,9 @@ begin
   -- Switchhook's own bookkeeping would let a payload write rules, events or links; what users may write to by hand decides the rest.
   if v_table is null or new.target_table in ('webhook_endpoints', 'webhook_events', 'webhook_event_logs', 'entity_types', 'entities',
       'entity_automation_rules', 'entity_rule_actions', 'people_entities', 'entity_tags', 'entity_roles', 'notifications', 'audit_logs')
-    or not pg_catalog.has_table_privilege('authenticated', v_table, 'select')
-    or not pg_catalog.has_table_privilege('authenticated', v_table, 'insert')
-    or not pg_catalog.has_table_privilege('authenticated', v_table, 'update') then
-    raise exception 'target_table must be a table in public with row level security that signed-in users may read and write'
+    or exists (select from unnest(array['authenticated', 'service_role']) r, unnest(array['select', 'insert', 'update']) p
+      where not pg_catalog.has_table_privilege(r, v_table, p)) then
+    raise exception 'target_table must be a table in public with row level security that authenticated and service_role may read and write'
       using errcode = 'PT400', detail = 'WH001';
   end if;
   if (select count(*) from pg_catalog.pg_attribute a

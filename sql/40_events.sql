@@ -32,6 +32,7 @@ create table public.webhook_events (
   processed_at timestamptz,
   created_at timestamptz not null default now(),
   constraint webhook_events_endpoint_id_dedupe_key_key unique (endpoint_id, dedupe_key),
+  constraint webhook_events_user_id_id_key unique (user_id, id),
   constraint leased_rows_have_a_lease check ((status = 'processing') = (lease_id is not null) and (lease_id is null) = (leased_until is null)),
   constraint processed_rows_are_done check ((status = 'processed') = (stage = 'done') and (status = 'processed') = (processed_at is not null)),
   constraint failed_rows_say_why check (status <> 'failed' or error_message is not null),
@@ -54,7 +55,6 @@ comment on column public.webhook_events.run_after is 'Not claimed before this ti
 create index webhook_events_due_idx on public.webhook_events (stage, user_id, (coalesce(leased_until, run_after)))
   where status in ('pending', 'processing') and stage in ('classify', 'prepare', 'rules');
 create index webhook_events_review_idx on public.webhook_events (user_id, id) where stage = 'review';
-create index webhook_events_user_id_idx on public.webhook_events (user_id, id);
 create index webhook_events_endpoint_id_idx on public.webhook_events (endpoint_id, id);
 create index webhook_events_person_id_idx on public.webhook_events (person_id) where person_id is not null;
 create index webhook_events_entity_id_idx on public.webhook_events (entity_id) where entity_id is not null;

@@ -56,6 +56,8 @@ begin
           where o.user_id = p.user_id and lower(o.email) = lower(v_new.email) and o.id <> p.id)
         then p.email else coalesce(p.email, v_new.email) end,
       phone = coalesce(p.phone, v_new.phone),
+      -- The id and the source that it is from go together.
+      endpoint_id = case when p.external_id is null and v_new.external_id is not null then p_event.endpoint_id else p.endpoint_id end,
       external_id = coalesce(p.external_id, v_new.external_id),
       name = case when v_is_about then coalesce(v_new.name, p.name) else coalesce(p.name, v_new.name) end,
       first_name = case when v_is_about then coalesce(v_new.first_name, p.first_name) else coalesce(p.first_name, v_new.first_name) end,
@@ -88,8 +90,11 @@ as $$
 declare
   v_id uuid;
 begin
-  -- The record of an earlier try of this event, unless it was classified anew as something else.
-  select e.id into v_id from public.entities e where e.id = p_event.entity_id and e.entity_table = p_type.name;
+  -- The record of an earlier try of this event, unless it was deleted or the event was classified anew as something else.
+  if exists (select from public.entities e where e.id = p_event.entity_id and e.entity_table = p_type.name) then
+    execute format('select t.id from public.%I t where t.id = $1 and t.user_id = $2', p_type.target_table)
+    into v_id using p_event.entity_id, p_event.user_id;
+  end if;
   if v_id is not null or cardinality(p_type.match_columns) = 0
     or exists (select from unnest(p_type.match_columns) c where p_fields ->> c is null) then
     return v_id;
@@ -233,8 +238,11 @@ begin
       perform private.prepare_event(v_event, v_result.person, coalesce(v_result.fields, '{}'));
       v_prepared := v_prepared + 1;
     exception
-      -- The payload does not fit the table, or one of our own refusals: trying again would end the same.
-      when data_exception or integrity_constraint_violation or sqlstate 'WH001' or sqlstate 'WH007' then
+      -- The payload does not fit the table, the table is gone or its trigger objects, or one of our own refusals.
+      when others then
+        if private.may_pass(sqlstate) then
+          raise;
+        end if;
         perform private.fail_event(v_result.id, sqlerrm, true);
     end;
   end loop;

@@ -110,7 +110,7 @@ create policy "owners and admins manage notifications" on public.notifications f
 create table public.chat_messages (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
-  webhook_event_id uuid references public.webhook_events (id) on delete set null,
+  webhook_event_id uuid,
   entity_id uuid,
   person_id uuid,
   conversation_id text,
@@ -119,6 +119,8 @@ create table public.chat_messages (
   sender text,
   content text not null,
   created_at timestamptz not null default now(),
+  constraint chat_messages_webhook_event_fkey foreign key (user_id, webhook_event_id)
+    references public.webhook_events (user_id, id) on delete set null (webhook_event_id),
   constraint chat_messages_entity_fkey foreign key (user_id, entity_id)
     references public.entities (user_id, id) on delete set null (entity_id),
   constraint chat_messages_person_fkey foreign key (user_id, person_id)
@@ -128,7 +130,7 @@ comment on table public.chat_messages is 'Messages of conversations, as sources 
 create index chat_messages_conversation_idx on public.chat_messages (user_id, conversation_id, created_at);
 create index chat_messages_entity_idx on public.chat_messages (user_id, entity_id);
 create index chat_messages_person_idx on public.chat_messages (user_id, person_id);
-create index chat_messages_webhook_event_id_idx on public.chat_messages (webhook_event_id);
+create index chat_messages_webhook_event_idx on public.chat_messages (user_id, webhook_event_id);
 alter table public.chat_messages enable row level security;
 create policy "owners and admins manage chat messages" on public.chat_messages for all to authenticated
   using (user_id = (select auth.uid()) or (select private.is_admin()))

@@ -138,7 +138,8 @@ begin
     for update
   ), queued as (
     update public.webhook_events e
-    set stage = f.stage, status = 'pending', attempts = 0, run_after = now(), processed_at = null, error_message = null
+    set stage = f.stage, status = 'pending', attempts = 0, run_after = now(), processed_at = null, error_message = null,
+      is_person = coalesce(e.is_person, case when f.stage <> 'classify' then false end)
     from finished f
     where e.id = f.id
     returning e.id, e.user_id, e.stage

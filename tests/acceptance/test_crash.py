@@ -87,36 +87,41 @@ def add_events(database: Connection, owner: User) -> uuid.UUID:
 
 
 class Workers:
-    """Worker processes, replaced as they are killed."""
+    """Worker processes, all started beforehand, so that one that is killed is replaced at once."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
-        self._running = [self._start() for _ in range(WORKERS)]
-        for process in self._running:
-            self._wait(process)
+        self._waiting = [self._start(environment) for _ in range(WORKERS + KILLS)]
+        self._working: list[subprocess.Popen[str]] = []
 
-    def _start(self) -> subprocess.Popen[str]:
+    @staticmethod
+    def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.acceptance.worker_process"],
             cwd=ROOT,
-            env=self._environment,
+            env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
 
-    @staticmethod
-    def _wait(process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
+    def wait_until_started(self) -> None:
+        for process in self._waiting:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+
+    def put_to_work(self, count: int) -> None:
+        for _ in range(count):
+            process = self._waiting.pop()
+            self._working.append(process)
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
 
     def kill_one(self) -> None:
-        """SIGKILL for one of them; another takes its place when it has started."""
-        victim = self._running.pop(random.randrange(WORKERS))
-        self._end(victim)
-        replacement = self._start()
-        self._wait(replacement)
-        self._running.append(replacement)
+        """SIGKILL for one of them; another takes its place."""
+        self._end(self._working.pop(random.randrange(len(self._working))))
+        self.put_to_work(1)
 
     @staticmethod
     def _end(process: subprocess.Popen[str]) -> None:
@@ -124,7 +129,7 @@ class Workers:
         process.communicate()
 
     def end(self) -> None:
-        for process in self._running:
+        for process in self._working + self._waiting:
             self._end(process)
 
 
@@ -163,12 +168,14 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(
     owner = new_user()
     add_rule(database, owner)
     running = workers()
+    running.wait_until_started()
     endpoint_id = add_events(database, owner)
+    running.put_to_work(WORKERS)
 
     deadline = time.monotonic() + DEADLINE_SECONDS
     kills = 0
     while kills < KILLS and open_events(database, endpoint_id) > 0:
-        time.sleep(random.uniform(0.05, 0.4))
+        time.sleep(random.uniform(0.05, 0.5))
         running.kill_one()
         kills += 1
     assert kills == KILLS, "the work was done before the last kill: raise EVENTS"

@@ -2,13 +2,15 @@
 
     python -m tests.acceptance.worker_process
 
-It prints a line when it has started. Configuration comes from the environment, as for any function.
+It prints a line when it has started and begins to work when it is sent one. Configuration comes from
+the environment, as for any function.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 
 import httpx
 from starlette.applications import Starlette
@@ -38,6 +40,7 @@ async def main() -> None:
         for app in apps:
             await stack.enter_async_context(app.router.lifespan_context(app))
         print("started", flush=True)  # noqa: T201 (what the test waits for)
+        await asyncio.to_thread(sys.stdin.readline)
         await asyncio.gather(*(drive(app, secret) for app in apps))
 
 
