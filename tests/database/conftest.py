@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.database.factories import Connection
+from tests.database.rpcs import Connection
 
 
 @pytest.fixture

@@ -13,14 +13,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.database.factories import (
-    Connection,
-    call,
-    claim,
-    make_endpoint,
-    make_event,
-    make_events,
-)
+from tests.database.factories import make_endpoint, make_event, make_events
+from tests.database.pipeline import claim
+from tests.database.rpcs import Connection, call
 
 STAGES = ["classify", "prepare", "rules"]
 Node = dict[str, Any]

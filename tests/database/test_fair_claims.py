@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database.factories import (
-    Connection,
-    claim,
-    claimed_ids,
-    make_endpoint,
-    make_event,
-    make_events,
-    one,
-)
+from tests.database.factories import make_endpoint, make_event, make_events
+from tests.database.pipeline import claim, claimed_ids
+from tests.database.rpcs import Connection, one
 
 
 def test_a_quiet_owner_is_in_the_first_batch_beside_a_backlog(hosted_database: Connection) -> None:

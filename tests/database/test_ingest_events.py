@@ -10,19 +10,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.database.factories import (
-    Connection,
-    Endpoint,
-    at_once,
-    call,
-    event,
-    incoming,
-    ingest,
-    make_endpoint,
-    make_user,
-    one,
-    states,
-)
+from tests.database.factories import Endpoint, incoming, make_endpoint, make_user
+from tests.database.pipeline import event, ingest, states
+from tests.database.rpcs import Connection, at_once, call, one
 
 
 def stored(connection: Connection, endpoint: Endpoint) -> int:

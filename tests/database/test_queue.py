@@ -8,23 +8,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.database.factories import (
-    Connection,
-    at_once,
-    call,
-    claim,
-    claimed_ids,
-    event,
-    expire_leases,
-    finish,
-    make_due,
-    make_endpoint,
-    make_event,
-    make_events,
-    one,
-    refused,
-    work,
-)
+from tests.database.factories import make_endpoint, make_event, make_events
+from tests.database.pipeline import claim, claimed_ids, event, expire_leases, finish, make_due, work
+from tests.database.rpcs import Connection, at_once, call, one, refused
 
 STAGES = ["classify", "prepare", "rules"]
 

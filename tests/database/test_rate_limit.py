@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from tests.database.factories import (
-    Connection,
-    Endpoint,
-    at_once,
-    incoming,
-    ingest,
-    make_endpoint,
-    one,
-    states,
-)
+from tests.database.factories import Endpoint, incoming, make_endpoint
+from tests.database.pipeline import ingest, states
+from tests.database.rpcs import Connection, at_once, one
 
 
 def end_window(connection: Connection, endpoint: Endpoint) -> None:
