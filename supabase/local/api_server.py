@@ -61,7 +61,11 @@ def service(stack: Stack, values: Mapping[str, str]) -> Service:
         ),
         directory=stack.directory,
         is_ready=lambda: answers(stack.api_url, values["SUPABASE_PUBLISHABLE_KEY"]),
-        environment=node.environment(**{name: values[name] for name in KEYS if name in values}),
+        environment=node.environment(
+            # It keeps nothing of the user's, and should leave nothing in the user's home.
+            HOME=str(stack.directory),
+            **{name: values[name] for name in KEYS if name in values},
+        ),
         working_directory=stack.directory,
         logs_output=False,
         sources=(_config(stack), stack.env_path, schema_mark(stack)),

@@ -18,6 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MAX_LOG_BYTES = 5_000_000
+"""A longer log is set aside at the next start; the one set aside before it is dropped."""
+
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this process started itself, which it therefore has to reap."""
 
@@ -105,6 +108,8 @@ def require_free_port(port: int, setting: str) -> None:
 
 def start(service: Service, seconds: float = 60) -> None:
     """Start the service and wait until it is ready; a StackError shows the end of its log."""
+    if service.log_file.exists() and service.log_file.stat().st_size > MAX_LOG_BYTES:
+        service.log_file.replace(service.log_file.with_suffix(".log.old"))
     with service.log_file.open("ab") as log:
         process = subprocess.Popen(
             service.command,
