@@ -114,13 +114,11 @@ class Demo:
 
     def set_up(self) -> None:
         """Makes the endpoints and rules that are not there yet."""
-        slugs = {
-            endpoint["slug"] for endpoint in self.api("GET", "/endpoints?limit=100")["endpoints"]
-        }
+        slugs = {endpoint["slug"] for endpoint in self.api("GET", "/endpoints?limit=100")["items"]}
         for source in dict.fromkeys(sample.source for sample in SAMPLES):
             if source.slug not in slugs:
                 self.api("POST", "/endpoints", source.endpoint(self.secret(source)))
-        names = {rule["name"] for rule in self.api("GET", "/rules")["rules"]}
+        names = {rule["name"] for rule in self.api("GET", "/rules")["items"]}
         for rule in RULES:
             if rule["name"] not in names:
                 self.api("POST", "/rules", rule)
@@ -189,8 +187,11 @@ def table(outcomes: list[Outcome]) -> Table:
     )
     result = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for outcome in outcomes:
-        cells = [outcome.sample.source.name, outcome.sample.event]
         event = outcome.event
+        cells = [
+            outcome.sample.source.name,
+            event["eventType"] if event else outcome.sample.event,
+        ]
         if event is None:
             result.add_row(
                 *cells, "", "", "", "", "", "; ".join(outcome.problems()), "", style="red"

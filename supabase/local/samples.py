@@ -95,7 +95,16 @@ SAMPLES = (
     Sample(SHOP, "contact.created", "person"),
     Sample(SHOP, "order.completed", "order", actions=("tag", "assign_role")),
     Sample(SHOP, "influencer.applied", "influencer", actions=("send_notification",)),
-    Sample(PLANHUB, "invoice.overdue", "invoice", actions=("tag", "send_notification")),
+    Sample(PLANHUB, "user.created", "person"),
+    Sample(
+        PLANHUB,
+        "invoice.overdue",
+        "invoice",
+        is_person=False,
+        actions=("tag", "send_notification"),
+    ),
+    Sample(CHATBOTS, "conversation.created", "ticket", actions=()),
+    Sample(SLACK, "message", "ticket", actions=("store_message",)),
     Sample(HELPDESK, "ticket.create", "ticket", actions=("tag",)),
 )
 
@@ -139,5 +148,16 @@ RULES: tuple[dict[str, Any], ...] = (
         "entityTable": "ticket",
         "condition": 'event.type.startsWith("ticket") || endpoint.scheme == "github"',
         "actions": [{"actionType": "tag", "actionConfig": {"tags": ["inbox"]}}],
+    },
+    {
+        "name": "Demo: keep what was said",
+        "entityTable": "ticket",
+        "condition": 'endpoint.scheme == "slack"',
+        "actions": [
+            {
+                "actionType": "store_message",
+                "actionConfig": {"content": "{{ event.payload.event.text }}"},
+            }
+        ],
     },
 )
