@@ -145,22 +145,25 @@ def test_a_missing_mangled_or_wrong_signature_costs_the_same_work(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender, other = SENDERS[name], Sender(name)
-    work: list[int] = []
-    digest = hmac.digest
+    work: list[str] = []
+    digest, compare = hmac.digest, hmac.compare_digest
 
-    def counted(key: bytes, message: bytes, hash_name: str) -> bytes:
-        work.append(len(key))
+    def counted_digest(key: bytes, message: bytes, hash_name: str) -> bytes:
+        work.append("code")
         return digest(key, message, hash_name)
+
+    def counted_compare(expected: bytes, candidate: bytes) -> bool:
+        work.append("comparison")
+        return compare(expected, candidate)
 
     keys = [Sender(name).secret, sender.secret]
     wrong, mangled = other.headers(), dict.fromkeys(sender.headers(), "?")
-    monkeypatch.setattr(hmac, "digest", counted)
-    counts = set()
+    monkeypatch.setattr(hmac, "digest", counted_digest)
+    monkeypatch.setattr(hmac, "compare_digest", counted_compare)
     for headers in ({}, wrong, mangled, {field: text[:-1] for field, text in wrong.items()}):
         work.clear()
         refused(lambda given=headers: sender.verify(given, keys=keys))  # type: ignore[misc]
-        counts.add(len(work))
-    assert counts == {2}
+        assert work == ["code", "comparison"] * 2
 
 
 @each_with_time

@@ -74,6 +74,16 @@ def test_a_list_that_is_not_separated_by_single_spaces_is_refused(joint: str) ->
         sender.verify(headers)
 
 
+def test_an_empty_id_is_refused_even_if_it_was_signed_so() -> None:
+    sender = Sender("standard_webhooks")
+    at = datetime.fromtimestamp(NOW, UTC)
+    signature = Webhook(sender.secret).sign("", at, BODY.decode())
+    headers = {"webhook-timestamp": str(NOW), "webhook-signature": signature}
+    for given in (headers, {**headers, "webhook-id": ""}):
+        with pytest.raises(InvalidSignature):
+            sender.verify(given)
+
+
 class TestWithAPublicKey:
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     secret = "whpk_" + b64encode(private.public_key().public_bytes_raw()).decode()
