@@ -103,6 +103,22 @@ def prepared(
     return prepare(connection, event_id, **result)
 
 
+def action(action_type: str, config: Row, **fields: object) -> Row:
+    """An action of some rule, rendered, as process_rules reports it."""
+    return {
+        "rule_id": str(uuid.uuid4()),
+        "action_id": str(uuid.uuid4()),
+        "action_type": action_type,
+        "action_config": config,
+        "duration_ms": 0.1,
+    } | fields
+
+
+def act(connection: Connection, event_id: uuid.UUID, *actions: Row) -> Row:
+    """The event, claimed for its rules and finished with these actions."""
+    return work(connection, "rules", event_id, actions=list(actions))
+
+
 def reprocess(connection: Connection, event: Row, stage: str = "prepare") -> None:
     """The event is through, and its owner sends it on its way again from this stage."""
     connection.execute(

@@ -127,3 +127,11 @@ def test_a_number_that_a_source_has_used_is_left_out(hosted_database: Connection
     ticket_number(hosted_database, owner, ticket_number=taken)
 
     assert ticket_number(hosted_database, owner).endswith("-003")
+
+
+def test_a_sources_number_that_is_taken_is_replaced(hosted_database: Connection) -> None:
+    owner = make_user(hosted_database)
+    ticket_number(hosted_database, owner, ticket_number="7")
+
+    assert ticket_number(hosted_database, owner, ticket_number="7").endswith("-001")
+    assert ticket_number(hosted_database, make_user(hosted_database), ticket_number="7") == "7"
