@@ -1,0 +1,158 @@
+"""What happens to every request before its route sees it, in this order: who calls, then the body.
+
+So nobody learns what is wrong with a body before they have said who they are, and a body is bounded in
+size, time and depth before anything reads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from typing_extensions import override
+
+from functions.api.access_token import Caller, read_caller
+from functions.api.settings import ApiSettings
+from shared import payload
+from shared.database import Database
+from shared.encryption import SecretBox
+from shared.errors import (
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    RequestTimeout,
+    SwitchhookError,
+    UnsupportedMediaType,
+)
+from shared.responses import error_response
+
+MAX_PROBLEMS_TOLD = 3
+_BEARER = HTTPBearer(
+    bearerFormat="JWT", auto_error=False, description="The user's access token from Supabase Auth."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the application holds for all requests."""
+
+    database: Database
+    """With the publishable key alone; see Session for a user's."""
+    secrets: SecretBox
+    settings: ApiSettings
+
+
+@dataclass(frozen=True, slots=True)
+class UserSession:
+    """One request of one user."""
+
+    caller: Caller
+    database: Database
+    """As the user: row level security decides what is seen."""
+    api: Api
+
+    @property
+    def user_id(self) -> UUID:
+        return self.caller.user_id
+
+
+def _session(request: Request) -> UserSession:
+    api: Api = request.app.state.api
+    caller: Caller = request.state.caller
+    return UserSession(caller, api.database.as_user(caller.token), api)
+
+
+Session = Annotated[UserSession, Depends(_session)]
+
+
+class JsonRequest(Request):
+    """A request whose body has been read within bounds."""
+
+    async def load(self, settings: ApiSettings) -> None:
+        """Reads and parses the body, if there is one.
+
+        Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType, InvalidJson or InvalidRequest.
+        """
+        try:
+            async with asyncio.timeout(settings.body_deadline_seconds):
+                self._body = await self._read(settings.max_body_bytes)
+        except TimeoutError:
+            raise RequestTimeout from None
+        except ClientDisconnect:
+            raise InvalidRequest("The sender hung up before the body was complete") from None
+        if not self._body:
+            return
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json")
+        parsed = payload.parse(self._body)
+        if parsed.altered:
+            raise InvalidRequest("The body holds a NUL or half a surrogate pair in a text")
+        self._json = parsed.value
+
+    async def _read(self, limit: int) -> bytes:
+        declared = self.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > limit:
+            raise PayloadTooLarge(f"The body is larger than {limit} bytes")
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.stream():
+            size += len(piece)
+            if size > limit:
+                raise PayloadTooLarge(f"The body is larger than {limit} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+class ApiRoute(APIRoute):
+    """A route for signed-in users, whose answers no cache keeps."""
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            request.state.caller = read_caller(request.headers.get("authorization"))
+            if self.body_field is not None:
+                request = JsonRequest(request.scope, request.receive)
+                await request.load(request.app.state.api.settings)
+            response = await handler(request)
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            return response
+
+        return handle
+
+
+def create_router(tag: str) -> APIRouter:
+    """A router for one resource. The security scheme is there to be documented; ApiRoute does the work."""
+    return APIRouter(
+        prefix="/api", tags=[tag], route_class=ApiRoute, dependencies=[Security(_BEARER)]
+    )
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """FastAPI's refusals: 404 for a path with an id that is none, else 400 with the names of the fields."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (the registration says so)
+    problems = error.errors()
+    refusal: SwitchhookError
+    if any(problem["loc"][0] == "path" for problem in problems):
+        refusal = NotFound()
+    else:
+        refusal = InvalidRequest("; ".join(map(_in_words, problems[:MAX_PROBLEMS_TOLD])))
+    return error_response(refusal, request)
+
+
+def _in_words(problem: dict[str, Any]) -> str:
+    """Names the field and what it should be, never the value."""
+    field = ".".join(str(part)[:100] for part in problem["loc"][1:]) or "body"
+    return f"{field}: {problem['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,173 @@
+"""The API as a running application, clients of several users, and events for them to decide about."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from functions.api.app import create_app
+from functions.api.settings import ApiSettings
+from tests.running_stack import RunningStack, User
+
+Connection = psycopg.Connection[dict[str, Any]]
+MakeEvent = Callable[..., str]
+
+PUBLIC_URL = "https://hooks.example.com"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and a client that sends their token."""
+
+    user: User
+    client: httpx.AsyncClient
+
+    async def create_endpoint(self, **fields: Any) -> dict[str, Any]:
+        """A new endpoint, as the API answered it; `none` verifies unless told otherwise."""
+        body = {"name": f"Shop {uuid.uuid4().hex}", "scheme": "none"} | fields
+        return await created(self.client.post("/api/endpoints", json=body))
+
+    async def create_rule(self, **fields: Any) -> dict[str, Any]:
+        body = {"name": "Tag orders", "entityTable": "order"} | fields
+        return await created(self.client.post("/api/rules", json=body))
+
+
+async def created(response: Any) -> dict[str, Any]:
+    """What a request that makes something answered."""
+    answer: httpx.Response = await response
+    assert answer.status_code == 201, answer.text
+    data: dict[str, Any] = answer.json()["data"]
+    return data
+
+
+async def data_of(response: Any) -> Any:
+    """What a request that goes well answered."""
+    answer: httpx.Response = await response
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    assert content["status"] == "success"
+    return content["data"]
+
+
+async def refused(response: Any, status: int, code: str) -> str:
+    """The words of a refusal with this status and code."""
+    answer: httpx.Response = await response
+    content = answer.json()
+    assert (answer.status_code, content["code"]) == (status, code), answer.text
+    assert content["status"] == "error"
+    assert content["requestId"] == answer.headers["x-request-id"]
+    words: str = content["error"]
+    return words
+
+
+@pytest.fixture
+def api_settings(stack: RunningStack) -> ApiSettings:
+    return ApiSettings(
+        supabase_url=stack.api_url,
+        supabase_publishable_key=stack.publishable_key,
+        encryption_keys=stack.encryption_keys,
+        functions_url=f"{PUBLIC_URL}/",
+        body_deadline_seconds=1,
+    )
+
+
+@pytest.fixture
+async def app(api_settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    app = create_app(api_settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def connect(app: FastAPI) -> AsyncIterator[Callable[..., Any]]:
+    """Opens a client with these headers."""
+    async with AsyncExitStack() as opened:
+
+        async def open_client(**headers: str) -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            client = httpx.AsyncClient(
+                transport=transport, base_url="http://api", headers=headers, timeout=30
+            )
+            return await opened.enter_async_context(client)
+
+        yield open_client
+
+
+@pytest.fixture
+async def anonymous(connect: Callable[..., Any]) -> httpx.AsyncClient:
+    client: httpx.AsyncClient = await connect()
+    return client
+
+
+async def _account(connect: Callable[..., Any], user: User) -> Account:
+    return Account(user, await connect(Authorization=f"Bearer {user.token}"))
+
+
+@pytest.fixture(scope="session")
+def users(new_user: Callable[[], User]) -> tuple[User, User, User]:
+    return new_user(), new_user(), new_user()
+
+
+@pytest.fixture
+async def anna(connect: Callable[..., Any], users: tuple[User, ...]) -> Account:
+    """Whose things these are."""
+    return await _account(connect, users[0])
+
+
+@pytest.fixture
+async def ben(connect: Callable[..., Any], users: tuple[User, ...]) -> Account:
+    """Whose business they are not."""
+    return await _account(connect, users[1])
+
+
+@pytest.fixture
+async def admin(
+    connect: Callable[..., Any], users: tuple[User, ...], database: Connection
+) -> Account:
+    database.execute(
+        "insert into private.admins (user_id) values (%s) on conflict do nothing", [users[2].id]
+    )
+    return await _account(connect, users[2])
+
+
+@pytest.fixture
+def make_event(database: Connection) -> MakeEvent:
+    """Puts an event of an endpoint into the queue, by default one that waits for review."""
+
+    def make(endpoint: dict[str, Any], **columns: Any) -> str:
+        event_id = uuid7()
+        row: dict[str, Any] = {
+            "id": event_id,
+            "endpoint_id": endpoint["id"],
+            "user_id": endpoint["createdBy"],
+            "event_type": "order.completed",
+            "external_id": "1001",
+            "payload": {"data": {"id": 1001, "total": 12.5}},
+            "headers": {"content-type": "application/json"},
+            "scheme": "none",
+            "dedupe_key": f"id:{event_id}",
+            "stage": "review",
+            "entity_table": "order",
+            "is_person": False,
+            "ai_confidence": 0.55,
+            "classified_by": "wordllama",
+        } | columns
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
+        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
+        database.execute(
+            f"insert into public.webhook_events ({names}) values ({marks})",  # noqa: S608
+            values,
+        )
+        return str(event_id)
+
+    return make
