@@ -119,10 +119,12 @@ def _is_too_deep(value: JsonObject) -> bool:
         level = [
             child
             for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, (dict, list))
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) is dict or type(child) is list
         ]
-    return bool(level)
+        if not level:
+            return False
+    return True
 
 
 def _too_deep(text: str) -> InvalidJson:
