@@ -50,13 +50,14 @@ def error_from(
     code: str | None, message: str | None, details: object = None
 ) -> errors.SwitchhookError:
     """The error that a PostgREST error body stands for. Only our own messages are passed on."""
-    code = code or ""
+    code = str(code or "")
     # "PT404" is PostgREST's way to choose the HTTP status; which error it is stands in the details.
     own = errors.from_sqlstate(str(details) if code.startswith("PT") else code)
     if own is not None:
         return own(message)
     known = CODE_ERRORS.get(code) or CLASS_ERRORS.get(code[:2] if len(code) == 5 else "")
-    if known is None and (code in UNREACHABLE or code.startswith("5")):
+    # Three digits are the HTTP status of an answer that is not PostgREST's, such as a gateway's 502.
+    if known is None and (code in UNREACHABLE or (len(code) == 3 and code.startswith("5"))):
         known = errors.DatabaseUnavailable
     if known is None:
         logger.error("database call failed", extra={"sqlstate": code})
@@ -64,10 +65,9 @@ def error_from(
     return known()
 
 
-UNREACHABLE = frozenset(
-    {"PGRST000", "PGRST001", "PGRST002", "PGRST003", "ECONNREFUSED", "CONNECT_TIMEOUT"}
-)
-"""PostgREST is up and PostgreSQL is not, or has no connection free; the last two are the local server's words."""
+UNREACHABLE = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003", "SUP"})
+"""PostgREST is up, and PostgreSQL is not or has no connection free. The last is the local server's word for
+whatever it could not do, a database that is away among it."""
 
 
 class Database:
