@@ -12,19 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from functions.ingest.endpoints import Endpoints
-from functions.ingest.receive import Receiver
+from functions.ingest.receive import PATHS, Receiver
 from functions.ingest.settings import IngestSettings
 from shared.database import Database
 from shared.encryption import SecretBox
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
-
-PATHS = (
-    "/functions/v1/ingest/{slug}",
-    "/functions/v1/webhook-ingest/{slug}",
-    "/functions/v1/webhooks/{slug}",
-    "/api/webhooks/receive",
-    "/{slug}",
-)
 
 
 def create_app(settings: IngestSettings) -> Starlette:

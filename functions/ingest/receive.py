@@ -21,6 +21,15 @@ from shared.signatures import Headers, SignedRequest
 
 REFRESH_SECONDS = 1.0
 
+PATHS = (
+    "/functions/v1/ingest/{slug}",
+    "/functions/v1/webhook-ingest/{slug}",
+    "/functions/v1/webhooks/{slug}",
+    "/api/webhooks/receive",
+    "/{slug}",
+)
+"""Where webhooks are posted. The last is for a runtime that gives the function an address of its own."""
+
 
 class Receiver:
     """The state of one ingest process: its cache of endpoints and the group that waits to be stored."""

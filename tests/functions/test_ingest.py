@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.ingest.app import PATHS, create_app
-from functions.ingest.receive import REFRESH_SECONDS
+from functions.ingest.app import create_app
+from functions.ingest.receive import PATHS, REFRESH_SECONDS
 from functions.ingest.settings import IngestSettings
 from shared.encryption import SecretBox
 from shared.signatures import SCHEMES
