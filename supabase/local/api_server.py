@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 import env_file
 import node
-from layout import Stack
+from layout import LOOPBACK, Stack
 from processes import Service, is_current, require_free_port, running_pid, start, stop
 
 KEYS = ("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY")
@@ -74,8 +75,11 @@ def service(stack: Stack, values: Mapping[str, str]) -> Service:
 
 def answers(url: str, key: str) -> bool:
     """Whether a Supabase API accepts this key at this address."""
+    # A proxy that the environment names is for the world outside, not for this machine.
+    outside = urlsplit(url).hostname not in LOOPBACK
+    health, headers = f"{url}/auth/v1/health", {"apikey": key}
     try:
-        response = httpx.get(f"{url}/auth/v1/health", headers={"apikey": key}, timeout=5)
+        response = httpx.get(health, headers=headers, timeout=5, trust_env=outside)
     except httpx.HTTPError:
         return False
     return response.status_code == httpx.codes.OK

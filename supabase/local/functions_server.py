@@ -69,6 +69,7 @@ def _code() -> tuple[Path, ...]:
 
 def _is_healthy(stack: Stack) -> bool:
     try:
-        return httpx.get(f"{stack.functions_url}/healthz", timeout=10).status_code == httpx.codes.OK
+        response = httpx.get(f"{stack.functions_url}/healthz", timeout=10, trust_env=False)
     except httpx.HTTPError:
         return False
+    return response.status_code == httpx.codes.OK

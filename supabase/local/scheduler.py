@@ -111,7 +111,9 @@ async def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT. Without a database URL, only the sweep wakes the workers."""
     headers = {"Authorization": f"Bearer {secret}"}
-    async with httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(120, connect=5)) as client:
+    timeout = httpx.Timeout(120, connect=5)
+    # The functions are on this machine: no proxy that the environment names is asked.
+    async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client:
         workers = {
             word: Worker(client, f"{functions_url}/functions/v1/{name}")
             for word, name in WORKERS.items()

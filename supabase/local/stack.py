@@ -106,12 +106,12 @@ def down(stack: Stack) -> bool:
         return any(stopped)
 
 
-def reset(stack: Stack) -> None:
+def reset(stack: Stack, *, functions: bool = True) -> None:
     """Stop, drop the data, keep .env (the keys and passwords stay good), start again."""
     down(stack)
     postgres.remove_data(stack)
     shutil.rmtree(stack.directory / "lite", ignore_errors=True)
-    up(stack)
+    up(stack, functions=functions)
 
 
 def status(stack: Stack) -> bool:

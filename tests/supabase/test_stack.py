@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+import api_server
 import env_file
 import postgres
 import stack as local_stack
@@ -105,6 +106,36 @@ def test_a_lock_left_by_a_dead_server_whose_pid_lives_on_does_not_stop_a_start(
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n")
 
     assert postgres.ensure_running(server)
+
+
+def test_a_reset_drops_the_data_and_keeps_the_keys(tmp_path: Path) -> None:
+    own = open_stack(on_free_ports(tmp_path))
+    try:
+        local_stack.up(own, functions=False)
+        before = env_file.read(own.env_path)
+        RunningStack.of(own).sign_up()
+
+        local_stack.reset(own, functions=False)
+
+        assert env_file.read(own.env_path) == before
+        with psycopg.connect(own.database_url()) as connection:
+            assert connection.execute("select count(*) from auth.users").fetchone() == (0,)
+        assert local_stack.down(own)
+        assert not any(pids(own))
+        assert not local_stack.down(own)
+    finally:
+        local_stack.down(own)
+        postgres.remove_data(own)
+
+
+def test_a_proxy_in_the_environment_is_not_asked_about_this_machine(
+    stack: RunningStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    assert api_server.answers(stack.api_url, stack.publishable_key)
+    assert not api_server.answers(stack.api_url, "sb_publishable_wrong")
 
 
 def test_a_pid_file_that_names_another_program_is_stale(server: Stack) -> None:
