@@ -13,9 +13,10 @@ from tests.database.rpcs import Connection
 
 @pytest.fixture
 def committed(hosted_database_url: str) -> Iterator[Connection]:
-    """The hosted stand-in with every statement committed at once. All users are removed at the end."""
+    """The hosted stand-in, committed at every statement. All users and what is theirs go at the end."""
     with psycopg.connect(hosted_database_url, autocommit=True, row_factory=dict_row) as connection:
         try:
             yield connection
         finally:
             connection.execute("delete from auth.users")
+            connection.execute("delete from public.audit_logs")

@@ -37,6 +37,12 @@ def make_user(connection: Connection) -> uuid.UUID:
     return add_user(connection)
 
 
+def make_admin(connection: Connection) -> uuid.UUID:
+    admin = make_user(connection)
+    insert(connection, "private.admins", user_id=admin)
+    return admin
+
+
 def make_endpoint(
     connection: Connection, user_id: uuid.UUID | None = None, **columns: object
 ) -> Endpoint:
@@ -68,6 +74,11 @@ def make_event(connection: Connection, endpoint: Endpoint, **columns: object) ->
         values |= {"entity_table": "order", "is_person": False}
     insert(connection, "public.webhook_events", **values | columns)
     return event_id
+
+
+def in_review(connection: Connection, endpoint: Endpoint, **columns: object) -> uuid.UUID:
+    classified = {"entity_table": "order", "is_person": True}
+    return make_event(connection, endpoint, stage="review", **classified | columns)
 
 
 def make_events(

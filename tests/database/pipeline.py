@@ -7,6 +7,19 @@ import uuid
 from tests.database.factories import Endpoint, make_event
 from tests.database.rpcs import Connection, Row, call, call_as, one
 
+WRITTEN = [
+    "entities",
+    "people",
+    "orders",
+    "invoices",
+    "tickets",
+    "people_entities",
+    "entity_tags",
+    "entity_roles",
+    "chat_messages",
+    "notifications",
+]
+
 
 def ingest(connection: Connection, *rows: Row) -> list[Row]:
     answer: list[Row] = call(connection, "ingest_events", p_events=list(rows))
@@ -119,7 +132,7 @@ def act(connection: Connection, event_id: uuid.UUID, *actions: Row) -> Row:
     return work(connection, "rules", event_id, actions=list(actions))
 
 
-def reprocess(connection: Connection, event: Row, stage: str = "prepare") -> None:
+def send_again(connection: Connection, event: Row, stage: str = "prepare") -> None:
     """The event is through, and its owner sends it on its way again from this stage."""
     connection.execute(
         "update public.webhook_events set status = 'processed', stage = 'done', processed_at = now() "
@@ -130,3 +143,39 @@ def reprocess(connection: Connection, event: Row, stage: str = "prepare") -> Non
         connection, event["user_id"], "reprocess_events", p_event_ids=[event["id"]], p_stage=stage
     )
     assert answer == {"queued": [str(event["id"])], "skipped": []}
+
+
+def override(connection: Connection, user_id: uuid.UUID, event_id: uuid.UUID, **to: object) -> Row:
+    wanted = {"p_entity_table": None, "p_is_person": None} | {f"p_{k}": v for k, v in to.items()}
+    answer: Row = call_as(connection, user_id, "override_event", p_event_id=event_id, **wanted)
+    return answer
+
+
+def approve(connection: Connection, user_id: uuid.UUID, *event_ids: uuid.UUID) -> Row:
+    answer: Row = call_as(connection, user_id, "approve_events", p_event_ids=list(event_ids))
+    return answer
+
+
+def reprocess(
+    connection: Connection, user_id: uuid.UUID, *event_ids: uuid.UUID, stage: str | None = None
+) -> Row:
+    answer: Row = call_as(
+        connection, user_id, "reprocess_events", p_event_ids=list(event_ids), p_stage=stage
+    )
+    return answer
+
+
+def audits(connection: Connection) -> list[Row]:
+    return connection.execute(
+        "select user_id, actor_id, action, target_id, details from public.audit_logs"
+    ).fetchall()
+
+
+def written(connection: Connection) -> dict[str, list[Row]]:
+    """All rows that actions write to."""
+    return {
+        table: connection.execute(
+            f"select * from public.{table} order by 1, 2"  # noqa: S608 (a table of ours)
+        ).fetchall()
+        for table in WRITTEN
+    }

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.database.factories import Endpoint, insert, make_endpoint, make_event, make_user
-from tests.database.pipeline import claim, claimed_ids, event, finish, prepare, prepared, reprocess
+from tests.database.pipeline import claim, claimed_ids, event, finish, prepare, prepared, send_again
 from tests.database.rpcs import Connection, acting, one, refused
 
 BOOKINGS = """
@@ -95,7 +95,7 @@ def test_a_deleted_row_is_made_anew_when_its_event_is_reprocessed(
 ) -> None:
     first = prepared(hosted_database, bookings, "booking", fields={"seats": 2})
     hosted_database.execute("delete from public.bookings")
-    reprocess(hosted_database, first)
+    send_again(hosted_database, first)
 
     second = prepare(hosted_database, first["id"], fields={"seats": 2})
 

@@ -16,7 +16,7 @@ from tests.database.pipeline import (
     finish,
     log,
     prepared,
-    reprocess,
+    send_again,
     work,
 )
 from tests.database.rpcs import Connection, Row, call_as
@@ -200,7 +200,7 @@ def test_a_reprocessed_event_names_what_has_been_done(
 ) -> None:
     good, bad = action("tag", {"tags": ["a"]}), action("set_field", {"field": "colour"})
     act(hosted_database, order["id"], good, bad)
-    reprocess(hosted_database, order, "rules")
+    send_again(hosted_database, order, "rules")
 
     (given,) = claim(hosted_database, "rules")["events"]
 
@@ -213,7 +213,7 @@ def test_reprocessing_does_what_had_failed_and_nothing_else(
     done = action("store_message", {"content": "Hello"})
     failed = action("send_notification", {"body": "no title"})
     act(hosted_database, order["id"], done, failed)
-    reprocess(hosted_database, order, "rules")
+    send_again(hosted_database, order, "rules")
     mended = failed | {"action_config": {"title": "An order"}}
 
     found = act(hosted_database, order["id"], done, mended)

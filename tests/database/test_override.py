@@ -1,0 +1,139 @@
+"""Users correct what the classifier made of an event."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.database.factories import (
+    Endpoint,
+    in_review,
+    insert,
+    make_admin,
+    make_endpoint,
+    make_event,
+    make_user,
+)
+from tests.database.pipeline import audits, event, log, override
+from tests.database.rpcs import Connection, Row, refused
+
+PROCESSED = {"status": "processed", "stage": "done", "processed_at": "now"}
+FAILED = {"status": "failed", "error_message": "No"}
+
+
+@pytest.fixture
+def endpoint(hosted_database: Connection) -> Endpoint:
+    return make_endpoint(hosted_database)
+
+
+def test_an_override_corrects_type_and_person(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id = in_review(hosted_database, endpoint)
+
+    answer = override(
+        hosted_database, endpoint.user_id, event_id, entity_table="invoice", is_person=False
+    )
+
+    assert answer == {"id": str(event_id), "entity_table": "invoice", "is_person": False}
+    found = event(hosted_database, event_id)
+    assert (found["entity_table"], found["is_person"], found["stage"]) == (
+        "invoice",
+        False,
+        "review",
+    )
+    assert found["classified_by"] == f"user:{endpoint.user_id}"
+
+
+@pytest.mark.parametrize(
+    ("to", "after"),
+    [({"entity_table": "invoice"}, ("invoice", True)), ({"is_person": False}, ("order", False))],
+)
+def test_what_an_override_leaves_out_stays(
+    hosted_database: Connection, endpoint: Endpoint, to: Row, after: tuple[str, bool]
+) -> None:
+    event_id = in_review(hosted_database, endpoint)
+
+    override(hosted_database, endpoint.user_id, event_id, **to)
+
+    found = event(hosted_database, event_id)
+    assert (found["entity_table"], found["is_person"]) == after
+
+
+def test_an_override_is_logged_and_audited(hosted_database: Connection, endpoint: Endpoint) -> None:
+    event_id, owner = in_review(hosted_database, endpoint), endpoint.user_id
+
+    override(hosted_database, owner, event_id, entity_table="invoice")
+
+    decided = {"entity_table": "invoice", "is_person": None}
+    (entry,) = log(hosted_database, event_id)
+    assert (entry["action_type"], entry["action_config"]) == ("override", decided)
+    assert audits(hosted_database) == [
+        {
+            "user_id": owner,
+            "actor_id": owner,
+            "action": "event.override",
+            "target_id": event_id,
+            "details": decided,
+        }
+    ]
+
+
+def test_a_failed_event_can_be_overridden(hosted_database: Connection, endpoint: Endpoint) -> None:
+    event_id = make_event(hosted_database, endpoint, stage="prepare", **FAILED)
+
+    override(hosted_database, endpoint.user_id, event_id, entity_table="invoice")
+
+    assert event(hosted_database, event_id)["entity_table"] == "invoice"
+
+
+@pytest.mark.parametrize("columns", [{"stage": "classify"}, {"stage": "rules"}, PROCESSED])
+def test_an_event_under_way_or_through_cannot_be_overridden(
+    hosted_database: Connection, endpoint: Endpoint, columns: Row
+) -> None:
+    event_id = make_event(hosted_database, endpoint, **columns)
+
+    with refused("WH017"):
+        override(hosted_database, endpoint.user_id, event_id, is_person=True)
+
+
+def test_an_override_to_an_unknown_type_is_refused(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id = in_review(hosted_database, endpoint)
+
+    with refused("WH001"):
+        override(hosted_database, endpoint.user_id, event_id, entity_table="spaceship")
+
+
+def test_an_admin_overrides_with_the_owners_types(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    admin = make_admin(hosted_database)
+    insert(
+        hosted_database,
+        "public.entity_types",
+        user_id=endpoint.user_id,
+        name="lead",
+        description="A lead",
+        target_table="orders",
+    )
+    event_id = in_review(hosted_database, endpoint)
+
+    override(hosted_database, admin, event_id, entity_table="lead")
+
+    (audit,) = audits(hosted_database)
+    assert (audit["user_id"], audit["actor_id"]) == (endpoint.user_id, admin)
+
+
+def test_anothers_event_and_no_event_are_refused_alike(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id, stranger = in_review(hosted_database, endpoint), make_user(hosted_database)
+
+    for unknown in (event_id, uuid.uuid4()):
+        with refused("WH007"):
+            override(hosted_database, stranger, unknown, is_person=False)
+    assert event(hosted_database, event_id)["is_person"] is True
+    assert audits(hosted_database) == []
