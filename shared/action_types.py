@@ -40,8 +40,12 @@ def _text(limit: int) -> Callable[[Any, ValidationInfo], Any]:
 
 
 def _number(value: Any) -> Any:
+    if value is None or value == "":
+        return None
     number = as_number(value)
-    return value if number is None else number
+    if number is None:
+        raise ValueError("this is not a number")
+    return number
 
 
 def _timestamp(value: Any) -> Any:
@@ -53,12 +57,10 @@ def _timestamp(value: Any) -> Any:
     return moment
 
 
-Word = Annotated[str, BeforeValidator(_text(100)), Field(max_length=100)]
+Word = Annotated[Annotated[str, Field(max_length=100)], BeforeValidator(_text(100))]
 Line = Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(_text(500))]
 Text = Annotated[Annotated[str, Field(max_length=10_000)] | None, BeforeValidator(_text(10_000))]
-Number = Annotated[
-    Annotated[int | float, Field(allow_inf_nan=False)] | None, BeforeValidator(_number)
-]
+Number = Annotated[int | float | None, BeforeValidator(_number)]
 Timestamp = Annotated[str | None, BeforeValidator(_timestamp)]
 Target = Literal["entity", "person"]
 

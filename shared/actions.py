@@ -79,7 +79,7 @@ def render_action(
     deed = action.deed()
     for setting in model.needed:
         if setting not in deed:
-            raise EvaluationFailed(f"{setting}: this came out empty")
+            raise EvaluationFailed(f"{setting}: this is empty")
     context.spend(_PER_BYTE * _length(deed))
     return deed
 
@@ -154,27 +154,31 @@ def _document(context: Context) -> dict[str, Any]:
 
 def _is_template_at(config: JsonObject, place: Place) -> bool:
     """Whether the value at a place, or what it is in, is a template."""
+    value = _at(config, place)
+    return isinstance(value, str) and is_template(value)
+
+
+def _at(config: JsonObject, place: Place) -> Any:
+    """The value at a place, or as far down to it as there is one."""
     value: Any = config
     for key in place:
         try:
             value = value[key]
         except (KeyError, IndexError, TypeError):
             break
-    return isinstance(value, str) and is_template(value)
+    return value
 
 
 def _explain(detail: ErrorDetails, config: JsonObject) -> str:
-    value: Any = config
-    for key in detail["loc"]:
-        value = value.get(key) if isinstance(value, dict) else None
+    name = _name(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{_name(detail['loc'])}: there is no such setting"
+        return f"{name}: there is no such setting"
     if detail["type"] == "missing":
-        return f"{_name(detail['loc'])}: this is missing"
-    if value in (None, "", []):
-        return f"{_name(detail['loc'])}: this came out empty"
+        return f"{name}: this is missing"
+    if _at(config, detail["loc"]) in (None, "", []):
+        return f"{name}: this is empty"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{_name(detail['loc'])}: {message[:1].lower()}{message[1:]}"
+    return f"{name}: {message[:1].lower()}{message[1:]}"
 
 
 def _name(place: Place) -> str:

@@ -45,6 +45,9 @@ _Plan = dict[str, "_Plan | None"]
 class OutOfBudget(TooMuchWork):
     """The expressions evaluated for an event so far have used up what one event may take."""
 
+    def __init__(self) -> None:
+        super().__init__("The rules for this event are too much work together")
+
 
 @dataclass(slots=True)
 class Context:
@@ -97,17 +100,19 @@ class Expression:
             raise
 
     def _pay(self, variables: Mapping[str, Any], weight: int, context: Context) -> None:
+        # For looking at the values too, so that what is refused in the end is not for nothing.
+        context.spend(_EVALUATION + CONVERSION * weight)
         # Without loops, no value is used more often than there are nodes, nor copied on more often.
-        units = (self._nodes * self._nodes + CONVERSION) * weight
+        units = self._nodes * self._nodes * weight
         if not self._is_linear or units > _NOT_WORTH_ESTIMATING:
             limit = min(MAX_COST, context.budget)
             try:
-                units = Estimate(variables, self._patterns, limit).total(self.tree, weight)
+                units = Estimate(variables, self._patterns, limit).total(self.tree)
             except TooMuchWork:
                 if limit < MAX_COST:
                     context.spend(limit + 1)
                 raise
-        context.spend(_EVALUATION + units)
+        context.spend(units)
 
 
 def compile_expression(text: str) -> Expression:

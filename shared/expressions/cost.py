@@ -64,8 +64,8 @@ _SCALAR = Size(2, 64)
 class TooMuchWork(EvaluationFailed):
     """The expression would take too long for these values."""
 
-    def __init__(self) -> None:
-        super().__init__("This is too much work for an event of this size")
+    def __init__(self, message: str = "This is too much work for an event of this size") -> None:
+        super().__init__(message)
 
 
 class HugeNumber(Exception):
@@ -123,11 +123,8 @@ class Estimate:
         self._sizes: dict[int, Size] = {}
         self._scope = {name: self._size(value) for name, value in roots.items()}
 
-    def total(self, tree: Node, weight: int) -> int:
-        """Units for handing the values over, which weigh so much, for evaluating the expression
-        with them, and for taking over the result.
-        """
-        self._spend(CONVERSION * weight)
+    def total(self, tree: Node) -> int:
+        """Units for evaluating the expression and for taking over its result."""
         result = self._add(tree)
         self._spend(3 * result.weight)
         return self._units

@@ -415,7 +415,7 @@ def test_no_expression_and_no_value_raise_anything_unexpected(text: str, data: A
         compile_expression(text).evaluate(context({"data": data}, person=data, entity=data))
 
 
-SOUND = st.deferred(
+SOUND: st.SearchStrategy[str] = st.deferred(
     lambda: (
         st.sampled_from(["event.data", "event.data.a", "person", "1", "2.0", "'a'", "true", "x"])
         | st.tuples(SOUND, st.sampled_from(["+", "==", "&&", "<", "in", "-"]), SOUND).map(
