@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -95,16 +96,44 @@ async def _finish(database: Database, stage: Stage, batch: dict[str, Any], count
     results = await asyncio.to_thread(stage.decide, batch)
     # A decision depends on the event alone: deciding again would end in the same error.
     results = [result | {"final": True} if "error" in result else result for result in results]
-    answer = await database.call(
-        f"finish_{stage.name}",
-        p_lease_id=batch["lease_id"],
-        p_results=orjson.dumps(results).decode(),
-    )
+    try:
+        answers = [await _send(database, stage, batch["lease_id"], results)]
+    except InvalidRequest:
+        # Something in one of the results is beyond the database; the others shall not wait for it.
+        answers = [await _send_alone(database, stage, batch["lease_id"], one) for one in results]
     counts.batches += 1
     counts.claimed += len(batch["events"])
-    counts.finished += len(answer["finished"])
-    counts.failed += sum("error" in result for result in results)
-    counts.lost += len(answer["lost"])
+    for answer in answers:
+        counts.finished += len(answer["finished"])
+        counts.lost += len(answer["lost"])
+        counts.failed += answer["failed"]
+
+
+async def _send(
+    database: Database, stage: Stage, lease_id: str, results: list[dict[str, Any]]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = await database.call(
+        f"finish_{stage.name}", p_lease_id=lease_id, p_results=_json(results)
+    )
+    return answer | {"failed": sum("error" in result for result in results)}
+
+
+async def _send_alone(
+    database: Database, stage: Stage, lease_id: str, result: dict[str, Any]
+) -> dict[str, Any]:
+    try:
+        return await _send(database, stage, lease_id, [result])
+    except InvalidRequest:
+        failed = {"id": result["id"], "error": "The outcome cannot be stored", "final": True}
+        return await _send(database, stage, lease_id, [failed])
+
+
+def _json(results: list[dict[str, Any]]) -> str:
+    try:
+        return orjson.dumps(results).decode()
+    except TypeError:
+        # Integers beyond 64 bits, which orjson does not write; slower, and rare.
+        return json.dumps(results)
 
 
 def authorise(request: Request, secret: str) -> None:
