@@ -7,7 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +22,7 @@ from shared.expressions import (
     OutOfBudget,
     TooMuchWork,
     compile_expression,
+    library,
 )
 from shared.expressions.cost import MAX_COST
 from shared.expressions.patterns import weigh
@@ -435,3 +436,27 @@ SOUND: st.SearchStrategy[str] = st.deferred(
 def test_sound_expressions_over_any_value_end_in_a_known_way(text: str, data: Any) -> None:
     with suppress(InvalidExpression, EvaluationFailed, MissingValue):
         compile_expression(text).evaluate(context({"data": {"a": data}}, person=data))
+
+
+class Program:
+    """A compiled expression of the library that ends in an odd way."""
+
+    def __init__(self, end: BaseException) -> None:
+        self.end = end
+
+    def execute(self, _: object) -> None:
+        raise self.end
+
+
+class PanicException(BaseException):
+    pass
+
+
+def test_a_panic_of_the_library_is_a_failed_evaluation() -> None:
+    with pytest.raises(EvaluationFailed):
+        library.run(cast("Any", Program(PanicException("secret"))), {})
+
+
+def test_what_stops_the_process_is_not_held_up() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        library.run(cast("Any", Program(KeyboardInterrupt())), {})
