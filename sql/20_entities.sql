@@ -1,6 +1,7 @@
 -- What an event becomes: people, records of the shipped entity types, and what hangs on them.
 -- `entities` indexes every record of every type; a typed row shares its id, so tags, roles and links work for all types.
--- Foreign keys to people and entities carry the owner: a row can not point into another tenant.
+-- Foreign keys to people and entities carry the owner: a row can not point into another tenant. So do keys that are made of
+-- them: a conflict would tell of another tenant's row.
 
 create table public.entities (
   id uuid primary key default gen_random_uuid(),
@@ -266,12 +267,11 @@ create table public.people_entities (
   person_id uuid not null,
   entity_id uuid not null,
   created_at timestamptz not null default now(),
-  primary key (person_id, entity_id),
+  primary key (user_id, person_id, entity_id),
   constraint people_entities_person_fkey foreign key (user_id, person_id) references public.people (user_id, id) on delete cascade,
   constraint people_entities_entity_fkey foreign key (user_id, entity_id) references public.entities (user_id, id) on delete cascade
 );
 comment on table public.people_entities is 'Which person a record belongs to.';
-create index people_entities_person_idx on public.people_entities (user_id, person_id);
 create index people_entities_entity_idx on public.people_entities (user_id, entity_id);
 
 create table public.entity_tags (
@@ -279,22 +279,20 @@ create table public.entity_tags (
   entity_id uuid not null,
   tag text not null constraint tags_are_short check (length(tag) between 1 and 100),
   created_at timestamptz not null default now(),
-  primary key (entity_id, tag),
+  primary key (user_id, entity_id, tag),
   constraint entity_tags_entity_fkey foreign key (user_id, entity_id) references public.entities (user_id, id) on delete cascade
 );
 comment on table public.entity_tags is 'Tags on any record, people among them.';
-create index entity_tags_entity_idx on public.entity_tags (user_id, entity_id);
 
 create table public.entity_roles (
   user_id uuid not null default auth.uid(),
   entity_id uuid not null,
   role text not null constraint roles_are_short check (length(role) between 1 and 100),
   created_at timestamptz not null default now(),
-  primary key (entity_id, role),
+  primary key (user_id, entity_id, role),
   constraint entity_roles_entity_fkey foreign key (user_id, entity_id) references public.entities (user_id, id) on delete cascade
 );
 comment on table public.entity_roles is 'Roles of any record, such as customer or lead.';
-create index entity_roles_entity_idx on public.entity_roles (user_id, entity_id);
 
 alter table public.people_entities enable row level security;
 alter table public.entity_tags enable row level security;
