@@ -13,6 +13,9 @@ from uuid_utils.compat import uuid7
 from tests.database.rpcs import Connection, Row, one
 from tests.running_stack import add_user
 
+PROCESSED: dict[str, str] = {"status": "processed", "stage": "done", "processed_at": "now"}
+FAILED: dict[str, str] = {"status": "failed", "error_message": "No"}
+
 
 @dataclass(frozen=True)
 class Endpoint:

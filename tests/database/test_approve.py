@@ -11,9 +11,6 @@ from tests.database.factories import Endpoint, in_review, make_admin, make_endpo
 from tests.database.pipeline import approve, audits, claim, event, log
 from tests.database.rpcs import Connection, at_once
 
-PROCESSED = {"status": "processed", "stage": "done", "processed_at": "now"}
-FAILED = {"status": "failed", "error_message": "No"}
-
 
 @pytest.fixture
 def endpoint(hosted_database: Connection) -> Endpoint:

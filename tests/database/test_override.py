@@ -7,6 +7,8 @@ import uuid
 import pytest
 
 from tests.database.factories import (
+    FAILED,
+    PROCESSED,
     Endpoint,
     in_review,
     insert,
@@ -17,9 +19,6 @@ from tests.database.factories import (
 )
 from tests.database.pipeline import audits, event, log, override
 from tests.database.rpcs import Connection, Row, refused
-
-PROCESSED = {"status": "processed", "stage": "done", "processed_at": "now"}
-FAILED = {"status": "failed", "error_message": "No"}
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ import uuid
 import psycopg
 import pytest
 
-from tests.database.factories import Endpoint, make_endpoint, make_event
+from tests.database.factories import FAILED, PROCESSED, Endpoint, make_endpoint, make_event
 from tests.database.pipeline import audits, claim, classify, event, override, reprocess, work
 from tests.database.rpcs import Connection, at_once, refused
-
-PROCESSED = {"status": "processed", "stage": "done", "processed_at": "now"}
-FAILED = {"status": "failed", "error_message": "No"}
 
 
 @pytest.fixture

@@ -1,0 +1,281 @@
+"""Every function, tried as anon, as a user and as the service: exactly the listed ones may be called."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
+
+from tests.database.factories import (
+    FAILED,
+    in_review,
+    make_admin,
+    make_endpoint,
+    make_event,
+    make_user,
+)
+from tests.database.rpcs import Connection, Row, acting, call_as
+from tests.running_stack import RunningStack, User
+
+USER_RPCS = {
+    "approve_events",
+    "create_webhook_endpoint",
+    "override_event",
+    "reprocess_events",
+    "rotate_endpoint_secret",
+    "save_rule",
+    "update_webhook_endpoint",
+}
+SERVICE_RPCS = {
+    "claim_classify",
+    "claim_prepare",
+    "claim_rules",
+    "finish_classify",
+    "finish_prepare",
+    "finish_rules",
+    "get_ingest_endpoint",
+    "ingest_events",
+}
+PRIVATE_FOR_USERS = {
+    "approve_events",
+    "as_uuids",
+    "entity_type",
+    "is_admin",
+    "override_event",
+    "owns",
+    "reprocess_events",
+    "store_endpoint_secret",
+    "writable_columns",
+}
+"""What policies, triggers and the users' RPCs call in the user's name."""
+PRIVATE_NOT_FOR_THE_SERVICE = {"approve_events", "override_event", "reprocess_events"}
+TRIGGERS = {
+    "check_entity_type",
+    "complete_ticket",
+    "register_entity",
+    "touch_updated_at",
+    "unregister_entity",
+}
+DEFINERS = {
+    "approve_events",
+    "complete_ticket",
+    "is_admin",
+    "override_event",
+    "reprocess_events",
+    "store_endpoint_secret",
+}
+"""What runs with its owner's rights. The reason stands beside each in sql/."""
+
+
+@pytest.fixture(params=["hosted", "generous"])
+def project(request: pytest.FixtureRequest) -> Connection:
+    """A project that grants nothing by itself, and one that grants everything."""
+    connection: Connection = request.getfixturevalue(f"{request.param}_database")
+    return connection
+
+
+def functions(connection: Connection, schema: str) -> list[Row]:
+    return connection.execute(
+        "select p.oid, p.proname as name, p.prosecdef as definer, p.proconfig as settings, "
+        "p.prorettype = 'trigger'::regtype as is_trigger, obj_description(p.oid, 'pg_proc') as words, "
+        "array(select format_type(t, null) from unnest(p.proargtypes) t) as types "
+        "from pg_proc p where p.pronamespace = %s::regnamespace order by p.proname",
+        [schema],
+    ).fetchall()
+
+
+def callable_by(connection: Connection, role: str, schema: str) -> set[str]:
+    return {
+        str(found["name"])
+        for found in functions(connection, schema)
+        if connection.execute(
+            "select has_function_privilege(%s, %s::oid, 'execute') as may", [role, found["oid"]]
+        ).fetchall()[0]["may"]
+    }
+
+
+def call_with_nothing(connection: Connection, schema: str, found: Row) -> None:
+    """The function called with a null for every argument."""
+    nulls = sql.SQL(", ").join(sql.SQL("null::{}").format(sql.SQL(kind)) for kind in found["types"])
+    query = sql.SQL("select {}({})").format(sql.Identifier(schema, found["name"]), nulls)
+    connection.execute(query)
+
+
+def test_the_api_has_the_rpcs_that_are_listed(hosted_database: Connection) -> None:
+    found = [found["name"] for found in functions(hosted_database, "public")]
+
+    assert sorted(found) == sorted(USER_RPCS | SERVICE_RPCS)
+
+
+@pytest.mark.parametrize("schema", ["public", "private"])
+def test_anon_may_call_nothing(project: Connection, schema: str) -> None:
+    assert callable_by(project, "anon", schema) == set()
+
+
+def test_users_may_call_their_rpcs_and_what_these_stand_on(project: Connection) -> None:
+    assert callable_by(project, "authenticated", "public") == USER_RPCS
+    assert callable_by(project, "authenticated", "private") == PRIVATE_FOR_USERS
+
+
+def test_the_service_may_call_its_rpcs_and_what_these_stand_on(
+    hosted_database: Connection,
+) -> None:
+    private = {found["name"] for found in functions(hosted_database, "private")}
+
+    assert callable_by(hosted_database, "service_role", "public") == SERVICE_RPCS
+    assert callable_by(hosted_database, "service_role", "private") == (
+        private - TRIGGERS - PRIVATE_NOT_FOR_THE_SERVICE
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "schema"),
+    [(r, s) for r in ("anon", "authenticated", "service_role") for s in ("public", "private")],
+)
+def test_a_call_that_is_not_allowed_is_refused_before_anything_else(
+    project: Connection, role: str, schema: str
+) -> None:
+    allowed = callable_by(project, role, schema)
+    closed = [f for f in functions(project, schema) if f["name"] not in allowed]
+    for found in closed:
+        if found["is_trigger"]:
+            continue  # cannot be called at all
+        with pytest.raises(InsufficientPrivilege), acting(project, role, uuid.uuid4()):
+            call_with_nothing(project, schema, found)
+
+
+@pytest.mark.parametrize("schema", ["public", "private"])
+def test_every_function_is_explained_and_has_no_search_path(
+    hosted_database: Connection, schema: str
+) -> None:
+    found = functions(hosted_database, schema)
+
+    assert [f["name"] for f in found if not f["words"]] == []
+    assert [f["name"] for f in found if f["settings"] != ['search_path=""']] == []
+
+
+def test_only_listed_functions_run_with_their_owners_rights(hosted_database: Connection) -> None:
+    assert [f["name"] for f in functions(hosted_database, "public") if f["definer"]] == []
+    private = {f["name"] for f in functions(hosted_database, "private") if f["definer"]}
+    assert private == DEFINERS
+
+
+def test_every_function_with_its_owners_rights_says_why(project_root: Path) -> None:
+    text = "".join(file.read_text() for file in sorted((project_root / "sql").glob("*.sql")))
+    heads = re.findall(
+        r"((?:^--[^\n]*\n)*)^create function \w+\.(\w+)(.*?)as \$\$", text, re.MULTILINE | re.DOTALL
+    )
+
+    said = {name: words for words, name, head in heads if "security definer" in head}
+    assert set(said) == DEFINERS
+    assert [name for name, words in said.items() if "-- Security definer:" not in words] == []
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an owner has that their RPCs can name."""
+
+    owner: uuid.UUID
+    review: uuid.UUID
+    failed: uuid.UUID
+    endpoint: uuid.UUID
+    rule: str
+
+
+ARGUMENTS: dict[str, Callable[[Target], Row]] = {
+    "approve_events": lambda target: {"p_event_ids": [target.review]},
+    "override_event": lambda target: {
+        "p_event_id": target.review,
+        "p_entity_table": "invoice",
+        "p_is_person": None,
+    },
+    "reprocess_events": lambda target: {"p_event_ids": [target.failed]},
+    "rotate_endpoint_secret": lambda target: {
+        "p_endpoint_id": target.endpoint,
+        "p_secret_ciphertext": "cipher",
+        "p_overlap_seconds": 0,
+    },
+    "save_rule": lambda target: {
+        "p_rule_id": target.rule,
+        "p_rule": {"entity_table": "order", "name": "Changed", "actions": []},
+    },
+    "update_webhook_endpoint": lambda target: {
+        "p_endpoint_id": target.endpoint,
+        "p_scheme": "none",
+        "p_changes": {"name": "Changed"},
+        "p_secret_ciphertext": None,
+    },
+}
+
+
+def make_target(connection: Connection) -> Target:
+    endpoint = make_endpoint(connection)
+    rule = {"entity_table": "order", "name": "Rule", "actions": []}
+    saved = call_as(connection, endpoint.user_id, "save_rule", p_rule_id=None, p_rule=rule)
+    return Target(
+        owner=endpoint.user_id,
+        review=in_review(connection, endpoint),
+        failed=make_event(connection, endpoint, **FAILED),
+        endpoint=endpoint.id,
+        rule=saved["id"],
+    )
+
+
+def reaches(connection: Connection, user_id: uuid.UUID, name: str, target: Target) -> bool:
+    """Whether this user's call finds what it names."""
+    try:
+        answer = call_as(connection, user_id, name, **ARGUMENTS[name](target))
+    except psycopg.Error as error:
+        assert error.diag.message_detail == "WH007"  # noqa: PT017 (any other error is a failure)
+        return False
+    return not answer.get("skipped")
+
+
+def test_every_rpc_that_names_something_is_tried() -> None:
+    assert set(ARGUMENTS) == USER_RPCS - {"create_webhook_endpoint"}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_rpc_reaches_what_is_the_callers_and_everything_for_an_admin(
+    project: Connection, name: str
+) -> None:
+    target = make_target(project)
+    assert not reaches(project, make_user(project), name, target)
+
+    for user_id in (target.owner, make_admin(project)):
+        with project.transaction(force_rollback=True):
+            assert reaches(project, user_id, name, target)
+
+
+SERVICE_ARGUMENTS: dict[str, dict[str, object]] = {
+    **{
+        f"claim_{s}": {"p_limit": 1, "p_lease_seconds": 1} for s in ("classify", "prepare", "rules")
+    },
+    **{
+        f"finish_{stage}": {"p_lease_id": str(uuid.uuid4()), "p_results": "[]"}
+        for stage in ("classify", "prepare", "rules")
+    },
+    "get_ingest_endpoint": {"p_slug": "nowhere"},
+    "ingest_events": {"p_events": "[]"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICE_RPCS))
+def test_the_running_api_keeps_service_rpcs_for_the_service(
+    stack: RunningStack, new_user: Callable[[], User], name: str
+) -> None:
+    def status(headers: dict[str, str]) -> int:
+        url = f"{stack.api_url}/rest/v1/rpc/{name}"
+        return httpx.post(url, headers=headers, json=SERVICE_ARGUMENTS[name]).status_code
+
+    assert status(stack.headers()) in {401, 403}
+    assert status(stack.headers(new_user())) == 403
+    assert status(stack.service_headers()) == 200
