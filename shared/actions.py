@@ -29,6 +29,9 @@ MAX_DEPTH = 10
 _PER_BYTE = 10
 """Units of an event's budget for each byte that an action comes to: 500 kB in all."""
 
+_PER_ACTION = 2_000
+"""Units for each action, whatever it comes to."""
+
 Place = tuple[str | int, ...]
 
 
@@ -69,6 +72,7 @@ def render_action(
         OutOfBudget: nothing more can be done for this event.
     """
     model = _model(action_type)
+    context.spend(_PER_ACTION)
     rendered = model.normalise(_render(config, context, ()))
     try:
         filled = model.fill(rendered, _document(context), invoice_field_map or {})

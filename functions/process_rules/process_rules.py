@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,11 @@ from shared.expressions import Context, EvaluationFailed, OutOfBudget
 
 MAX_RESULTS = 100
 """Actions, and conditions that failed, that one event may lead to in one pass."""
+
+BATCH_SECONDS = 20.0
+"""What all rules of a batch may take, shared out among its owners. A lease is 60 s by default."""
+MIN_SHARE_SECONDS = 0.5
+TOO_SLOW = "Your rules take too long; make them simpler, then reprocess the event"
 
 CONDITION = "condition"
 """Stands for the action type where it is the condition of a rule that failed."""
@@ -121,13 +127,45 @@ class Rulebook:
         return self._invoice_field_maps.get(None, {}) if own is None else own
 
 
-def decide(claim: dict[str, Any]) -> list[dict[str, Any]]:
-    """From what `claim_rules` returned to what `finish_rules` takes."""
+class Shares:
+    """How long the rules of each owner may take in one batch.
+
+    A batch whose lease runs out is lost for all who are in it, so that nobody may take the time of
+    the others. Ordinary rules take less than a millisecond for an event.
+    """
+
+    def __init__(self, owners: set[str]) -> None:
+        self._share = max(BATCH_SECONDS / max(len(owners), 1), MIN_SHARE_SECONDS)
+        self._used: defaultdict[str, float] = defaultdict(float)
+
+    def is_used_up(self, owner: str) -> bool:
+        return self._used[owner] >= self._share
+
+    def use(self, owner: str, seconds: float) -> None:
+        self._used[owner] += seconds
+
+
+def decide(
+    claim: dict[str, Any], clock: Callable[[], float] = time.thread_time
+) -> list[dict[str, Any]]:
+    """From what `claim_rules` returned to what `finish_rules` takes. `clock` gives the seconds that
+    this thread has worked for.
+    """
     rulebook = Rulebook(
         [Rule.model_validate(rule) for rule in claim["rules"]],
         [InvoiceFieldMap.model_validate(owned) for owned in claim["invoice_field_maps"]],
     )
-    return [_decide_one(claimed, rulebook) for claimed in claim["events"]]
+    shares = Shares({claimed["user_id"] for claimed in claim["events"]})
+    results = []
+    for claimed in claim["events"]:
+        owner = claimed["user_id"]
+        if shares.is_used_up(owner):
+            results.append({"id": claimed["id"], "error": TOO_SLOW})
+            continue
+        started = clock()
+        results.append(_decide_one(claimed, rulebook))
+        shares.use(owner, clock() - started)
+    return results
 
 
 def _decide_one(claimed: dict[str, Any], rulebook: Rulebook) -> dict[str, Any]:
@@ -136,8 +174,8 @@ def _decide_one(claimed: dict[str, Any], rulebook: Rulebook) -> dict[str, Any]:
         results = process_rules(event, rulebook)
     except Exception:
         # A fault of ours with one event must not hold up the rest of the batch.
-        logger.exception("event %s cannot be run through its rules", claimed.get("id"))
-        return {"id": claimed.get("id"), "error": "The rules could not be applied"}
+        logger.exception("event %s cannot be run through its rules", claimed["id"])
+        return {"id": claimed["id"], "error": "The rules could not be applied"}
     return {"id": event.id, "actions": [result.as_json() for result in results]}
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.process_rules.process_rules import MAX_RESULTS, decide
+from functions.process_rules.process_rules import BATCH_SECONDS, MAX_RESULTS, TOO_SLOW, decide
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ADA, BOB = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
@@ -302,6 +302,38 @@ def test_hostile_rules_of_one_owner_cost_the_others_little() -> None:
     assert "too much work" in results["1"]["actions"][-1]["error"]
     assert len(results["1"]["actions"]) < MAX_RESULTS
     assert ids(results["2"]["actions"]) == ["mine-tag"]
+
+
+class Clock:
+    """Shows for each event the seconds that it took."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.readings = [reading for taken in seconds for reading in (0.0, taken)]
+
+    def __call__(self) -> float:
+        return self.readings.pop(0)
+
+
+def test_an_owner_whose_rules_take_too_long_does_not_use_up_the_lease_of_the_others() -> None:
+    events = [event("1", BOB), event("2", BOB), event("3", BOB), event("4", ADA), event("5", ADA)]
+    claim = {"events": events, "rules": [rule("r1")], "invoice_field_maps": []}
+    results = decide(claim, Clock(BATCH_SECONDS / 4, BATCH_SECONDS / 4, 1, 1))
+    errors = {result["id"]: result.get("error") for result in results}
+    assert errors == {"1": None, "2": None, "3": TOO_SLOW, "4": None, "5": None}
+
+
+def test_an_owner_who_is_alone_has_the_whole_batch() -> None:
+    events = [event(str(n)) for n in range(3)]
+    claim = {"events": events, "rules": [rule("r1")], "invoice_field_maps": []}
+    results = decide(claim, Clock(BATCH_SECONDS - 1, 0.5, 0.5))
+    assert [result.get("error") for result in results] == [None, None, None]
+
+
+def test_among_many_owners_each_has_time_for_a_few_events() -> None:
+    events = [event(str(n), f"owner {n // 2}") for n in range(400)]
+    claim = {"events": events, "rules": [], "invoice_field_maps": []}
+    results = decide(claim, Clock(*[0.2] * 400))
+    assert all("error" not in result for result in results)
 
 
 @pytest.mark.parametrize("path", sorted(PAYLOADS.glob("*/*.json")), ids=lambda path: path.stem)
