@@ -12,7 +12,7 @@ FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules api local
 export ONCE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down reset test check format bench migration lock
+.PHONY: help setup run up down reset push test check format bench migration lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ down: setup ## stop the local stack, keep its data
 
 reset: setup ## stop the local stack, drop its data, start over
 	@$(BIN)/python $(LOCAL)/stack.py reset
+
+push: setup ## push the migrations to the database that .env names, such as a hosted project's
+	@$(BIN)/python $(LOCAL)/migrations.py push
 
 test: setup ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,5 +1,6 @@
 """Migrations: pushed by the Supabase CLI, written from sql/, and proved to lead to the same database.
 
+python migrations.py push
 python migrations.py new NAME [--allow-drops]
 python migrations.py check
 """
@@ -14,13 +15,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import psycopg
 
+import env_file
 import node
 import pgdelta
 import postgres
-from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack
+from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack, open_stack
 from processes import StackError
 
 REFERENCE_DATA = SQL / "90_reference_data.sql"
@@ -63,12 +66,28 @@ def is_pending(stack: Stack) -> bool:
 
 
 def push(stack: Stack) -> None:
-    answer = supabase_cli(stack, "db", "push", f"--remote={stack.database_url()}", "--yes")
+    """Push to the stack's own database."""
+    answer = _push(stack, stack.database_url())
     if answer.returncode != 0:
         raise StackError(
             f"The Supabase CLI could not push the migrations:\n{answer.stdout}\n"
             "If they were written anew since the last start, `make reset` starts over."
         )
+
+
+def push_to_project(stack: Stack) -> None:
+    """Push to the database that .env names, the stack's own or a hosted project's."""
+    url = env_file.read(stack.env_path).get("DATABASE_URL")
+    if url is None:
+        raise StackError(f"{stack.env_path} names no DATABASE_URL to push to.")
+    answer = _push(stack, url)
+    if answer.returncode != 0:
+        raise StackError(f"The Supabase CLI could not push the migrations:\n{answer.stdout}")
+    print(f"{urlsplit(url).hostname} has all {len(migration_files())} migrations")
+
+
+def _push(stack: Stack, url: str) -> subprocess.CompletedProcess[str]:
+    return supabase_cli(stack, "db", "push", f"--remote={url}", "--yes")
 
 
 @contextlib.contextmanager
@@ -163,6 +182,9 @@ def check(stack: Stack) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    if arguments == ["push"]:
+        push_to_project(open_stack())
+        return
     with postgres.throwaway() as stack:
         match arguments:
             case ["check"]:

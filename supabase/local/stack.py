@@ -136,10 +136,7 @@ def describe(stack: Stack) -> None:
     if stack.is_own(values):
         print(f"Database   127.0.0.1:{stack.postgres_port}   (DATABASE_URL in .env)")
     else:
-        print(
-            "Your own project: `make up` leaves its database alone. Push the migrations yourself:"
-        )
-        print("  supabase db push --workdir . --remote=…")
+        print("Your own project: its database is left alone. `make push` pushes the migrations.")
 
 
 def run(stack: Stack) -> int:
