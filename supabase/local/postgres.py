@@ -34,6 +34,7 @@ from processes import (
 )
 
 SERVER_USER = "nobody"
+OWNER_FILE = "switchhook-stack"
 
 # fsync and synchronous_commit stay on: an answer of 2xx means that the event survives a power cut.
 SETTINGS = {
@@ -132,6 +133,8 @@ def ensure_running(stack: Stack) -> bool:
     stop(server)
     require_free_port(stack.postgres_port, "SWITCHHOOK_POSTGRES_PORT")
     data = data_folder(stack)
+    if _is_orphan(stack, data):
+        shutil.rmtree(data)
     if not data.exists():
         _initialise(stack, data)
     _forget_killed_server(data)
@@ -177,7 +180,22 @@ def _initialise(stack: Stack, data: Path) -> None:
         raise StackError(f"initdb failed:\n{error.stdout}{error.stderr}") from None
     finally:
         password.unlink()
+    (draft / OWNER_FILE).write_text(_owner(stack))
     draft.rename(data)
+
+
+def _owner(stack: Stack) -> str:
+    """What tells this stack from one that had the same folder before it."""
+    return hashlib.sha256(stack.secrets.admin_password.encode()).hexdigest()
+
+
+def _is_orphan(stack: Stack, data: Path) -> bool:
+    """Whether the data is of a stack whose folder was removed, and with it the only password.
+
+    That happens to root, whose data is not in the stack's folder.
+    """
+    owner = data / OWNER_FILE
+    return owner.exists() and owner.read_text() != _owner(stack)
 
 
 def _forget_killed_server(data: Path) -> None:

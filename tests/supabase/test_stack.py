@@ -267,6 +267,20 @@ def test_env_still_fits_after_the_stacks_folder_was_removed(tmp_path: Path) -> N
     assert again.database_url() == before["DATABASE_URL"]
 
 
+def test_a_stack_whose_folder_was_removed_starts_over(tmp_path: Path) -> None:
+    environment = on_free_ports(tmp_path)
+    first = open_stack(environment)
+    try:
+        postgres.ensure_running(first)
+        stop(postgres.service(first))
+        Path(environment["SWITCHHOOK_STACK_DIR"]).rename(tmp_path / "removed")
+
+        assert postgres.ensure_running(open_stack(environment))
+    finally:
+        stop(postgres.service(open_stack(environment)))
+        postgres.remove_data(first)
+
+
 def test_a_folder_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
