@@ -6,6 +6,7 @@ the scheduler run only for tests that ask for them.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,18 @@ from migrations import migration_files
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
+
+# A function's app.py makes its application when it is imported, out of the environment. Tests make
+# their own, with the settings of the stack below; what stands here only lets the import succeed in a
+# checkout without a .env, and keeps a developer's .env out of the tests.
+os.environ |= {
+    "ENV_FILE": os.devnull,
+    "SUPABASE_URL": "http://supabase.invalid",
+    "SUPABASE_PUBLISHABLE_KEY": "unused",
+    "SUPABASE_SECRET_KEY": "unused",
+    "FUNCTIONS_SECRET": "unused",
+    "ENCRYPTION_KEYS": "unused",
+}
 
 
 def _interrupt(*_: object) -> None:
