@@ -960,14 +960,22 @@ revoke execute on function private.lease_events(public.webhook_event_stage, inte
 grant execute on function private.lease_events(public.webhook_event_stage, integer, integer, text, uuid) to service_role;
 
 create function private.hold_events(p_lease_id uuid, p_event_ids uuid[]) returns uuid[]
-language sql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = ''
 as $$
+begin
+  -- Endpoints before events, as a deletion of an endpoint locks them; people made from an event refer to its endpoint.
+  perform from public.webhook_endpoints p
+  where p.id in (select e.endpoint_id from public.webhook_events e where e.id = any (p_event_ids))
+  order by p.id
+  for key share;
   -- Ordered, so that two workers finishing at once lock in the same order.
-  select coalesce(array_agg(held.id), '{}') from (
-    select e.id from public.webhook_events e
-    where e.id = any (p_event_ids) and e.lease_id = p_lease_id
-    order by e.id
-    for update) held
+  return coalesce((
+    select array_agg(held.id) from (
+      select e.id from public.webhook_events e
+      where e.id = any (p_event_ids) and e.lease_id = p_lease_id
+      order by e.id
+      for update) held), '{}');
+end
 $$;
 comment on function private.hold_events(uuid, uuid[]) is
   'Locks the events that this lease still holds and returns their ids. A finish works on these and on no others.';
