@@ -9,7 +9,7 @@ from base64 import b64encode
 import psycopg
 import pytest
 
-from tests.database.factories import Endpoint, incoming, make_endpoint, make_user
+from tests.database.factories import Endpoint, incoming, make_endpoint
 from tests.database.pipeline import event, ingest, states
 from tests.database.rpcs import Connection, call, one
 
@@ -181,13 +181,3 @@ def test_a_group_of_duplicates_wakes_nobody(
         ingest(committed, row)
 
         assert list(listener.notifies(timeout=0.3)) == []
-
-
-def test_an_owner_who_leaves_takes_everything_along(hosted_database: Connection) -> None:
-    owner = make_user(hosted_database)
-    endpoint = make_endpoint(hosted_database, owner)
-    ingest(hosted_database, incoming(endpoint))
-
-    hosted_database.execute("delete from auth.users where id = %s", [owner])
-
-    assert stored(hosted_database, endpoint) == 0
