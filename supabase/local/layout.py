@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import env_file
 from processes import StackError, free_port
@@ -113,6 +113,19 @@ def on_free_ports(folder: Path) -> dict[str, str]:
         "SWITCHHOOK_API_PORT": str(free_port()),
         "SWITCHHOOK_FUNCTIONS_PORT": str(free_port()),
     }
+
+
+def apart(url: str) -> tuple[str, dict[str, str]]:
+    """A database URL without its password, and the password as libpq's environment variable.
+
+    Everybody on a machine can read the arguments of a running program, but not its environment.
+    """
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url, {}
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}@{host}"
+    return parts._replace(netloc=netloc).geturl(), {"PGPASSWORD": unquote(parts.password)}
 
 
 def _port(text: str | None, setting: str) -> int | None:

@@ -23,7 +23,7 @@ import env_file
 import node
 import pgdelta
 import postgres
-from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack, open_stack
+from layout import LOCAL, MIGRATIONS, ROOT, SQL, Stack, apart, open_stack
 from processes import StackError
 
 REFERENCE_DATA = SQL / "90_reference_data.sql"
@@ -41,14 +41,14 @@ def sql_files() -> list[Path]:
     return sorted(SQL.glob("*.sql"))
 
 
-def supabase_cli(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the Supabase CLI. It keeps its own files in the stack's folder, not in the user's home."""
-    home = stack.directory / "supabase-cli"
-    command = [str(node.NODE), str(node.SUPABASE), *arguments, "--workdir", str(ROOT)]
-    environment = node.environment(SUPABASE_HOME=str(home), SUPABASE_NO_UPDATE_NOTIFIER="1")
+def supabase_cli(stack: Stack, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the Supabase CLI on a database. It keeps its files in the stack's folder, not in a home."""
+    address, password = apart(url)
+    options = [f"--remote={address}", "--workdir", str(ROOT)]
+    home = str(stack.directory / "supabase-cli")
     return subprocess.run(
-        command,
-        env=environment,
+        [str(node.NODE), str(node.SUPABASE), *arguments, *options],
+        env=node.environment(SUPABASE_HOME=home, SUPABASE_NO_UPDATE_NOTIFIER="1", **password),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -87,7 +87,7 @@ def push_to_project(stack: Stack) -> None:
 
 
 def _push(stack: Stack, url: str) -> subprocess.CompletedProcess[str]:
-    return supabase_cli(stack, "db", "push", f"--remote={url}", "--yes")
+    return supabase_cli(stack, url, "db", "push", "--yes")
 
 
 @contextlib.contextmanager
@@ -164,9 +164,7 @@ def advice(stack: Stack) -> str:
     """
     with postgres.scratch_database(stack, "advised") as url:
         pgdelta.load(url, [LOCAL / "generous.sql", *migration_files()])
-        answer = supabase_cli(
-            stack, "db", "advisors", f"--remote={url}", "--level=warn", "--fail-on=warn"
-        )
+        answer = supabase_cli(stack, url, "db", "advisors", "--level=warn", "--fail-on=warn")
     return answer.stdout if answer.returncode != 0 else ""
 
 

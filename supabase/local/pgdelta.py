@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import scalar_row
 
 import node
+from layout import apart
 from processes import StackError
 
 Rows = dict[str, list[str]]
@@ -33,10 +34,10 @@ def load(url: str, files: Iterable[Path]) -> None:
                 raise StackError(f"{file.name}: {error}") from None
 
 
-def _pgdelta(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _pgdelta(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     answer = subprocess.run(
         [str(node.NODE), str(node.PGDELTA), *arguments],
-        env=node.environment(),
+        env=node.environment(**environment),
         capture_output=True,
         text=True,
         check=False,
@@ -54,8 +55,10 @@ def plan(source: str, desired: str, *, allow_drops: bool) -> list[str]:
     """
     with TemporaryDirectory() as folder:
         plan_file, base = Path(folder) / "plan.json", Path(folder) / "out.sql"
+        (source, password), (desired, _) = apart(source), apart(desired)  # one server, one password
         ends = ("--source", source, "--desired", desired)
-        _pgdelta("plan", *ends, "--renames", "off", "--strict-coverage", "--out", str(plan_file))
+        options = ("--renames", "off", "--strict-coverage", "--out", str(plan_file))
+        _pgdelta("plan", *ends, *options, **password)
         if not json.loads(plan_file.read_text())["actions"]:
             return []
         render = ["render", "--plan", str(plan_file), "--out", str(base)]

@@ -151,6 +151,7 @@ def tail(service: Service, lines: int = 20) -> str:
 def stop(service: Service, seconds: float = 15) -> bool:
     """Ask the service to end, insist after `seconds`; False if it did not run."""
     pid = running_pid(service)
+    _reap()
     if pid is not None:
         _signal(pid, service.stop_signal)
         if not _ended(pid, seconds):
@@ -161,6 +162,12 @@ def stop(service: Service, seconds: float = 15) -> bool:
     return pid is not None
 
 
+def _reap() -> None:
+    """Take leave of children that ended, or they stay as zombies."""
+    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
+        del _children[pid]
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
@@ -169,8 +176,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if pid in _children and _children[pid].poll() is not None:
-            del _children[pid]
+        _reap()
         if started_at(pid) is None:
             return True
         time.sleep(0.02)

@@ -17,7 +17,7 @@ import api_server
 import env_file
 import postgres
 import stack as local_stack
-from layout import Stack, on_free_ports, open_stack
+from layout import Stack, apart, on_free_ports, open_stack
 from processes import StackError, running_pid, started_at, stop
 from tests.running_stack import RunningStack
 
@@ -80,6 +80,20 @@ def test_a_wrong_password_is_refused(server: Stack) -> None:
     url = server.database_url().replace(server.secrets.database_password, "postgres")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "environment"),
+    [
+        ("postgresql://me:p%40ss@db:1/x?a=b", "postgresql://me@db:1/x?a=b", {"PGPASSWORD": "p@ss"}),
+        ("postgresql://me:a@[::1]:1/x", "postgresql://me@[::1]:1/x", {"PGPASSWORD": "a"}),
+        ("postgresql://me@db/x", "postgresql://me@db/x", {}),
+    ],
+)
+def test_a_password_is_kept_out_of_command_lines(
+    url: str, address: str, environment: dict[str, str]
+) -> None:
+    assert apart(url) == (address, environment)
 
 
 def test_a_killed_server_starts_again_with_its_data(server: Stack) -> None:
