@@ -29,15 +29,21 @@ class Order(Generic[Key]):
     """What the columns hold; a cursor is checked by it."""
     descending: bool = False
 
-    def page_of(self, query: Any, *, limit: int, cursor: str | None) -> Any:
+    def page_of(self, query: Any, *, limit: int, cursor: str | None, any_of: str = "") -> Any:
         """The query for one page, and one row more by which `cut` sees whether there is another page.
+
+        `any_of` are conditions in PostgREST's words of which a row meets one; a query may not have
+        others, because the local API server heeds one `or` only.
 
         Raises InvalidRequest for a cursor that is none of this list's.
         """
         for column in self.columns:
             query = query.order(column, desc=self.descending)
-        if cursor is not None:
-            query = query.or_(self._after(self._decode(cursor)))
+        after = "" if cursor is None else self._after(self._decode(cursor))
+        if any_of and after:
+            query = query.or_(f"and(or({any_of}),or({after}))")
+        elif any_of or after:
+            query = query.or_(any_of or after)
         return query.limit(limit + 1)
 
     def cut(self, rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], str | None]:

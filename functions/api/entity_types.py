@@ -84,9 +84,9 @@ async def list_entity_types(
 ) -> Success[Page[EntityType]]:
     """The shipped types and the caller's own, by name. An own type hides a shipped one of its name."""
     query = session.database.table("entity_types").select("*")
-    if wanted.owner == "me":
-        query = query.or_(_meant_for(session.user_id))
-    rows = await run(ORDER.page_of(query, limit=wanted.limit, cursor=wanted.cursor))
+    any_of = _meant_for(session.user_id) if wanted.owner == "me" else ""
+    page = ORDER.page_of(query, limit=wanted.limit, cursor=wanted.cursor, any_of=any_of)
+    rows = await run(page)
     shown, next_cursor = ORDER.cut(rows, wanted.limit)
     items = [EntityType.model_validate(row) for row in shown]
     return Success(data=Page(items=items, next_cursor=next_cursor))

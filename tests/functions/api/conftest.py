@@ -59,6 +59,20 @@ async def data_of(response: Any) -> Any:
     return content["data"]
 
 
+async def all_of(account: Account, url: str, **query: Any) -> list[dict[str, Any]]:
+    """Everything in a list, page by page."""
+    items: dict[str, dict[str, Any]] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = await data_of(account.client.get(url, params=query | cursor))
+        assert items.keys().isdisjoint(item["id"] for item in page["items"])
+        items |= {item["id"]: item for item in page["items"]}
+        if page["nextCursor"] is None:
+            return list(items.values())
+        assert len(page["items"]) == query.get("limit", 50)
+        cursor = {"cursor": page["nextCursor"]}
+
+
 async def refused(response: Any, status: int, code: str) -> str:
     """The words of a refusal with this status and code."""
     answer: httpx.Response = await response

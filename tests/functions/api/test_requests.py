@@ -1,0 +1,218 @@
+"""What holds for every route: who may call, what a body may be, what an answer looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from functions.api.app import create_app
+from functions.api.docs import describe
+from functions.api.settings import ApiSettings
+from tests.functions.api.conftest import Account, data_of, refused
+from tests.running_stack import RunningStack
+
+SOME_ID = "0198c0de-0000-7000-8000-000000000000"
+MIB = 1024 * 1024
+
+
+def operations(app: FastAPI) -> list[tuple[str, str]]:
+    """Every method and path, with an id in its place."""
+    return [
+        (method.upper(), re.sub(r"\{\w+\}", SOME_ID, path))
+        for path, methods in describe(app)["paths"].items()
+        for method in methods
+    ]
+
+
+def claims(**values: object) -> str:
+    """A token with these claims that nobody signed."""
+    parts = [json.dumps({"alg": "HS256"}), json.dumps(values)]
+    encoded = [base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+
+async def test_there_are_routes_to_try(app: FastAPI) -> None:
+    assert len(operations(app)) == 29
+
+
+async def test_nobody_gets_anywhere_without_a_token(
+    app: FastAPI, anonymous: httpx.AsyncClient
+) -> None:
+    for method, path in operations(app):
+        await refused(anonymous.request(method, path), 401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "Bearer nonsense",
+        "Bearer a.b.c",
+        "Bearer a.b",
+        f"Bearer {'x' * 10_000}",
+        f"Bearer {claims(role='anon')}",
+        f"Bearer {claims(role='service_role', sub=SOME_ID)}",
+        f"Bearer {claims(sub=SOME_ID)}",
+        f"Bearer {claims(role='authenticated', sub='me')}",
+        f"Bearer {claims(role='authenticated')}",
+        "Bearer " + "[" * 5000 + ".W10.",
+    ],
+)
+async def test_what_is_no_users_token_is_refused_before_the_database(
+    authorization: str, connect: Callable[..., Any], api_settings: ApiSettings
+) -> None:
+    client = await connect(Authorization=authorization)
+    response = await client.get("/api/endpoints")
+    assert response.json()["code"] == "unauthorized"
+    assert response.status_code == 401
+
+
+async def test_a_key_of_the_project_is_no_user(
+    connect: Callable[..., Any], stack: RunningStack
+) -> None:
+    for key in (stack.publishable_key, stack.secret_key):
+        client = await connect(Authorization=f"Bearer {key}", apikey=key)
+        await refused(client.get("/api/endpoints"), 401, "unauthorized")
+
+
+async def test_a_forged_token_is_refused_by_the_database(
+    connect: Callable[..., Any], anna: Account
+) -> None:
+    token = claims(role="authenticated", sub=str(anna.user.id))
+    forged = await connect(Authorization=f"Bearer {token}")
+    await refused(forged.get("/api/endpoints"), 401, "unauthorized")
+    body = {"name": "Shop", "scheme": "none"}
+    await refused(forged.post("/api/endpoints", json=body), 401, "unauthorized")
+    altered = await connect(Authorization=f"Bearer {anna.user.token[:-2]}")
+    await refused(altered.get("/api/endpoints"), 401, "unauthorized")
+
+
+async def test_who_calls_is_asked_before_what_they_send(anonymous: httpx.AsyncClient) -> None:
+    for content in (b"{", b"x" * (MIB + 1)):
+        response = anonymous.post("/api/endpoints", content=content)
+        await refused(response, 401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"{", "invalid_json"),
+        (b"\xff", "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b"[]", "invalid_json"),
+        (b'"text"', "invalid_json"),
+        (b'{"name": NaN}', "invalid_json"),
+        (b'{"name": "\\u0000"}', "invalid_request"),
+        (b'{"name": "\\ud800"}', "invalid_request"),
+        (b'{"\\ud800": 1}', "invalid_request"),
+        (b"", "invalid_request"),
+        (b"{}", "invalid_request"),
+        (b'{"name": 1' + b"0" * 100 + b"}", "invalid_request"),
+    ],
+)
+async def test_a_bad_body_is_refused(content: bytes, code: str, anna: Account) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = anna.client.post("/api/endpoints", content=content, headers=headers)
+    await refused(response, 400, code)
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_body_is_json(media_type: str, anna: Account) -> None:
+    headers = {"Content-Type": media_type}
+    response = anna.client.post("/api/endpoints", content=b"{}", headers=headers)
+    await refused(response, 415, "unsupported_media_type")
+
+
+async def test_a_charset_may_be_named(anna: Account) -> None:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    body = json.dumps({"name": "Zoë's", "scheme": "none"}, ensure_ascii=False).encode()
+    answer = await anna.client.post("/api/endpoints", content=body, headers=headers)
+    assert answer.json()["data"]["name"] == "Zoë's"
+
+
+async def test_a_body_is_at_most_one_mebibyte(anna: Account) -> None:
+    padding = b" " * (MIB - len(b'{"scheme":1}'))
+    headers = {"Content-Type": "application/json"}
+
+    async def chunks(content: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 65_536):
+            yield content[start : start + 65_536]
+
+    for declared in (True, False):
+        fits, over = (b'{"scheme":1}' + padding + more for more in (b"", b" "))
+        for content, status, code in (
+            (fits, 400, "invalid_request"),
+            (over, 413, "payload_too_large"),
+        ):
+            sent = content if declared else chunks(content)
+            response = anna.client.post("/api/endpoints", content=sent, headers=headers)
+            await refused(response, status, code)
+
+
+async def test_a_body_that_never_ends_is_given_up(anna: Account) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(3)
+        yield b"}"
+
+    headers = {"Content-Type": "application/json"}
+    response = anna.client.post("/api/endpoints", content=slow(), headers=headers)
+    await refused(response, 408, "request_timeout")
+
+
+@pytest.mark.parametrize("resource", ["endpoints", "queue", "log", "rules", "entity-types"])
+async def test_an_id_that_is_none_is_not_found(resource: str, anna: Account) -> None:
+    for made_up in ("x", "1", SOME_ID[:-1], SOME_ID, "%00", "é"):
+        await refused(anna.client.get(f"/api/{resource}/{made_up}"), 404, "not_found")
+
+
+async def test_unknown_paths_and_methods_have_the_same_body(anna: Account) -> None:
+    await refused(anna.client.get("/api/nothing"), 404, "not_found")
+    await refused(anna.client.get("/api/endpoints/"), 404, "not_found")
+    await refused(anna.client.put("/api/endpoints", json={}), 405, "method_not_allowed")
+
+
+async def test_a_request_keeps_the_id_that_it_came_with(anna: Account) -> None:
+    headers = {"X-Request-Id": "trace-1"}
+    answer = await anna.client.get("/api/nothing", headers=headers)
+    assert answer.json()["requestId"] == answer.headers["x-request-id"] == "trace-1"
+
+
+async def test_no_cache_keeps_an_answer(anna: Account) -> None:
+    answer = await anna.client.get("/api/endpoints")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_database_that_is_away_is_503_with_a_time_to_try_again(
+    api_settings: ApiSettings, anna: Account
+) -> None:
+    app = create_app(api_settings.model_copy(update={"supabase_url": "http://127.0.0.1:9"}))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = dict(anna.client.headers)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client,
+    ):
+        response = await client.get("/api/endpoints")
+        health = await client.get("/healthz")
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+    assert int(response.headers["retry-after"]) > 0
+    assert (health.status_code, health.json()["data"]["database"]) == (503, "unreachable")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/functions/v1/api/healthz"])
+async def test_the_health_page_needs_no_token(path: str, anonymous: httpx.AsyncClient) -> None:
+    data = await data_of(anonymous.get(path))
+    assert (data["function"], data["database"]) == ("api", "reachable")
