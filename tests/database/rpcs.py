@@ -26,6 +26,8 @@ Answer = TypeVar("Answer")
 @contextmanager
 def acting(connection: Connection, role: str, user_id: uuid.UUID | None = None) -> Iterator[None]:
     """The block runs with this role and user, in a transaction (or savepoint) of its own."""
+    if not connection.autocommit:
+        connection.execute("select")  # begins the transaction that the savepoint is in
     with connection.transaction():
         act_as(connection, role, user_id)
         yield

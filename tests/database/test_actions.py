@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
 from tests.database.factories import Endpoint, make_endpoint
@@ -206,18 +204,6 @@ def test_a_message_outlives_its_event(hosted_database: Connection, order: Row) -
 
     message = one(hosted_database, "select * from public.chat_messages")
     assert (message["webhook_event_id"], message["user_id"]) == (None, order["user_id"])
-
-
-def test_a_persons_endpoint_cannot_be_set(hosted_database: Connection, endpoint: Endpoint) -> None:
-    found = prepared(hosted_database, endpoint, "person", person={"email": "ada@example.com"})
-
-    act(
-        hosted_database,
-        found["id"],
-        action("set_field", {"field": "endpoint_id", "value": str(uuid.uuid4())}),
-    )
-
-    assert "endpoint_id" in failure(hosted_database, found)
 
 
 def test_a_notification_names_its_event(hosted_database: Connection, order: Row) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from tests.database.factories import make_endpoint, make_event, make_events
 from tests.database.pipeline import claim, claimed_ids, event, expire_leases, finish, make_due, work
@@ -115,6 +116,22 @@ def test_eight_claimers_share_two_hundred_events_without_overlap(
 
     assert len(claimed) == 200
     assert set(claimed) == ids
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_claimer_waits_for_no_other(
+    committed: Connection, hosted_database_url: str, named: bool
+) -> None:
+    ids = make_events(committed, make_endpoint(committed), 5)
+    wanted = list(ids) if named else None
+    with psycopg.connect(hosted_database_url, row_factory=dict_row) as slow:
+        taken = claimed_ids(claim(slow, "classify", limit=2, event_ids=wanted))
+        committed.execute("set lock_timeout = '1s'")
+
+        # The other claim has not committed yet.
+        rest = claimed_ids(claim(committed, "classify", limit=5, event_ids=wanted))
+
+    assert (len(taken), rest) == (2, ids - taken)
 
 
 def test_an_expired_lease_goes_to_the_next_worker(hosted_database: Connection) -> None:

@@ -53,16 +53,21 @@ def test_all_match_columns_have_to_agree(hosted_database: Connection) -> None:
 
 
 def test_another_owners_record_is_never_found(hosted_database: Connection) -> None:
-    theirs = prepared(
-        hosted_database, make_endpoint(hosted_database), fields={"external_id": "o1", "total": 1}
+    theirs, ours = (
+        prepared(
+            hosted_database,
+            make_endpoint(hosted_database),
+            fields={"external_id": "o1", "total": total},
+        )
+        for total in (1, 2)
     )
 
-    prepared(
-        hosted_database, make_endpoint(hosted_database), fields={"external_id": "o1", "total": 2}
-    )
-
-    order = one(hosted_database, "select * from public.orders where id = %s", [theirs["entity_id"]])
-    assert float(order["total"]) == 1
+    assert theirs["entity_id"] != ours["entity_id"]
+    orders = hosted_database.execute("select user_id, total from public.orders").fetchall()
+    assert {(row["user_id"], int(row["total"])) for row in orders} == {
+        (theirs["user_id"], 1),
+        (ours["user_id"], 2),
+    }
 
 
 def test_a_reprocessed_event_keeps_its_record_and_person(hosted_database: Connection) -> None:

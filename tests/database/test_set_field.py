@@ -72,3 +72,17 @@ def test_a_field_that_rules_may_not_set_is_refused(
 
     assert found["status"] == "failed"
     assert written(hosted_database) == before
+
+
+def test_a_persons_source_cannot_be_set(hosted_database: Connection, endpoint: Endpoint) -> None:
+    found = prepared(hosted_database, endpoint, "person", person={"email": "ada@example.com"})
+    another = str(make_endpoint(hosted_database, endpoint.user_id).id)
+
+    act(
+        hosted_database,
+        found["id"],
+        action("set_field", {"field": "endpoint_id", "value": another}),
+    )
+
+    person = one(hosted_database, "select endpoint_id from public.people")
+    assert person["endpoint_id"] == endpoint.id
