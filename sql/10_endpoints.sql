@@ -7,10 +7,12 @@ create table public.webhook_endpoints (
   description text constraint descriptions_are_bounded check (length(description) <= 2000),
   is_active boolean not null default true,
   scheme text not null constraint schemes_are_names check (scheme ~ '^[a-z0-9_]{1,50}$'),
-  scheme_settings jsonb not null default '{}' constraint scheme_settings_are_an_object check (jsonb_typeof(scheme_settings) = 'object'),
+  scheme_settings jsonb not null default '{}' constraint scheme_settings_are_a_shallow_object
+    check (jsonb_typeof(scheme_settings) = 'object' and not jsonb_path_exists(scheme_settings, '$.**{8}')),
   allowed_object_types text[] not null default '{}',
   default_entity_table text,
-  field_maps jsonb not null default '{}' constraint field_maps_are_an_object check (jsonb_typeof(field_maps) = 'object'),
+  field_maps jsonb not null default '{}' constraint field_maps_are_a_shallow_object
+    check (jsonb_typeof(field_maps) = 'object' and not jsonb_path_exists(field_maps, '$.**{8}')),
   processing_mode text not null default 'review' constraint processing_modes_are_known check (processing_mode in ('review', 'automatic')),
   confidence_threshold numeric(4, 3) not null default 0.7 constraint thresholds_are_shares check (confidence_threshold between 0 and 1),
   rate_limit_per_minute integer constraint rate_limits_are_positive check (rate_limit_per_minute between 1 and 1000000),

@@ -7,7 +7,8 @@ create table public.entity_types (
   description text not null constraint descriptions_are_bounded check (length(description) between 1 and 4000),
   target_table text not null,
   match_columns text[] not null default '{}',
-  field_map jsonb not null default '{}' constraint field_maps_are_an_object check (jsonb_typeof(field_map) = 'object'),
+  field_map jsonb not null default '{}' constraint field_maps_are_a_shallow_object
+    check (jsonb_typeof(field_map) = 'object' and not jsonb_path_exists(field_map, '$.**{8}')),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint entity_types_user_id_name_key unique nulls not distinct (user_id, name)

@@ -30,7 +30,8 @@ create table public.entity_rule_actions (
   rule_id uuid not null,
   position integer not null,
   action_type text not null constraint action_types_are_names check (action_type ~ '^[a-z_]{1,50}$'),
-  action_config jsonb not null default '{}' constraint action_configs_are_an_object check (jsonb_typeof(action_config) = 'object'),
+  action_config jsonb not null default '{}' constraint action_configs_are_a_small_shallow_object
+    check (jsonb_typeof(action_config) = 'object' and not jsonb_path_exists(action_config, '$.**{8}') and pg_column_size(action_config) <= 65536),
   constraint entity_rule_actions_rule_id_position_key unique (rule_id, position) deferrable initially deferred,
   constraint entity_rule_actions_rule_fkey foreign key (user_id, rule_id)
     references public.entity_automation_rules (user_id, id) on delete cascade

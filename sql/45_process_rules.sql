@@ -17,7 +17,7 @@ begin
       'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
       'created_at', e.created_at,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme),
-      'person', (select to_jsonb(h) - 'user_id' from public.people h where h.id = e.person_id and h.user_id = e.user_id),
+      'person', (select private.readable(to_jsonb(h) - 'user_id') from public.people h where h.id = e.person_id and h.user_id = e.user_id),
       'entity', private.record(e.user_id, e.entity_table, e.entity_id),
       'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
         where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
@@ -45,6 +45,22 @@ comment on function public.claim_rules(integer, integer, text) is
 revoke execute on function public.claim_rules(integer, integer, text) from public, anon, authenticated;
 grant execute on function public.claim_rules(integer, integer, text) to service_role;
 
+create function private.readable(p_record jsonb) returns jsonb
+language sql immutable security invoker set search_path = ''
+as $$
+  -- JSON parsers of workers stop at some depth, and a batch holds many owners' rows: one of them must not spoil it for the others.
+  select case
+    when pg_column_size(p_record) > 1048576 then jsonb_build_object('id', p_record -> 'id')
+    when jsonb_path_exists(p_record, '$.**{64}') then (
+      select jsonb_object_agg(key, value) from jsonb_each(p_record) where jsonb_typeof(value) not in ('object', 'array'))
+    else p_record
+  end
+$$;
+comment on function private.readable(jsonb) is
+  'A row as JSON that any worker can read: without its nested values if they are deeper than 64 levels, its id alone if it is over 1 MiB.';
+revoke execute on function private.readable(jsonb) from public, anon, authenticated;
+grant execute on function private.readable(jsonb) to service_role;
+
 create function private.record(p_user_id uuid, p_entity_table text, p_id uuid) returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
@@ -57,7 +73,7 @@ begin
   end if;
   execute format('select to_jsonb(t) - ''user_id'' from public.%I t where t.id = $1 and t.user_id = $2', v_table)
   into v_record using p_id, p_user_id;
-  return v_record;
+  return private.readable(v_record);
 exception
   -- One owner's table that was dropped or closed must not keep everybody's events from being claimed.
   when syntax_error_or_access_rule_violation then

@@ -108,10 +108,12 @@ create table public.webhook_endpoints (
   description text constraint descriptions_are_bounded check (length(description) <= 2000),
   is_active boolean not null default true,
   scheme text not null constraint schemes_are_names check (scheme ~ '^[a-z0-9_]{1,50}$'),
-  scheme_settings jsonb not null default '{}' constraint scheme_settings_are_an_object check (jsonb_typeof(scheme_settings) = 'object'),
+  scheme_settings jsonb not null default '{}' constraint scheme_settings_are_a_shallow_object
+    check (jsonb_typeof(scheme_settings) = 'object' and not jsonb_path_exists(scheme_settings, '$.**{8}')),
   allowed_object_types text[] not null default '{}',
   default_entity_table text,
-  field_maps jsonb not null default '{}' constraint field_maps_are_an_object check (jsonb_typeof(field_maps) = 'object'),
+  field_maps jsonb not null default '{}' constraint field_maps_are_a_shallow_object
+    check (jsonb_typeof(field_maps) = 'object' and not jsonb_path_exists(field_maps, '$.**{8}')),
   processing_mode text not null default 'review' constraint processing_modes_are_known check (processing_mode in ('review', 'automatic')),
   confidence_threshold numeric(4, 3) not null default 0.7 constraint thresholds_are_shares check (confidence_threshold between 0 and 1),
   rate_limit_per_minute integer constraint rate_limits_are_positive check (rate_limit_per_minute between 1 and 1000000),
@@ -630,7 +632,8 @@ create table public.entity_types (
   description text not null constraint descriptions_are_bounded check (length(description) between 1 and 4000),
   target_table text not null,
   match_columns text[] not null default '{}',
-  field_map jsonb not null default '{}' constraint field_maps_are_an_object check (jsonb_typeof(field_map) = 'object'),
+  field_map jsonb not null default '{}' constraint field_maps_are_a_shallow_object
+    check (jsonb_typeof(field_map) = 'object' and not jsonb_path_exists(field_map, '$.**{8}')),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint entity_types_user_id_name_key unique nulls not distinct (user_id, name)
@@ -1545,7 +1548,8 @@ create table public.entity_rule_actions (
   rule_id uuid not null,
   position integer not null,
   action_type text not null constraint action_types_are_names check (action_type ~ '^[a-z_]{1,50}$'),
-  action_config jsonb not null default '{}' constraint action_configs_are_an_object check (jsonb_typeof(action_config) = 'object'),
+  action_config jsonb not null default '{}' constraint action_configs_are_a_small_shallow_object
+    check (jsonb_typeof(action_config) = 'object' and not jsonb_path_exists(action_config, '$.**{8}') and pg_column_size(action_config) <= 65536),
   constraint entity_rule_actions_rule_id_position_key unique (rule_id, position) deferrable initially deferred,
   constraint entity_rule_actions_rule_fkey foreign key (user_id, rule_id)
     references public.entity_automation_rules (user_id, id) on delete cascade
@@ -1676,7 +1680,7 @@ begin
       'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
       'created_at', e.created_at,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme),
-      'person', (select to_jsonb(h) - 'user_id' from public.people h where h.id = e.person_id and h.user_id = e.user_id),
+      'person', (select private.readable(to_jsonb(h) - 'user_id') from public.people h where h.id = e.person_id and h.user_id = e.user_id),
       'entity', private.record(e.user_id, e.entity_table, e.entity_id),
       'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
         where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
@@ -1704,6 +1708,22 @@ comment on function public.claim_rules(integer, integer, text) is
 revoke execute on function public.claim_rules(integer, integer, text) from public, anon, authenticated;
 grant execute on function public.claim_rules(integer, integer, text) to service_role;
 
+create function private.readable(p_record jsonb) returns jsonb
+language sql immutable security invoker set search_path = ''
+as $$
+  -- JSON parsers of workers stop at some depth, and a batch holds many owners' rows: one of them must not spoil it for the others.
+  select case
+    when pg_column_size(p_record) > 1048576 then jsonb_build_object('id', p_record -> 'id')
+    when jsonb_path_exists(p_record, '$.**{64}') then (
+      select jsonb_object_agg(key, value) from jsonb_each(p_record) where jsonb_typeof(value) not in ('object', 'array'))
+    else p_record
+  end
+$$;
+comment on function private.readable(jsonb) is
+  'A row as JSON that any worker can read: without its nested values if they are deeper than 64 levels, its id alone if it is over 1 MiB.';
+revoke execute on function private.readable(jsonb) from public, anon, authenticated;
+grant execute on function private.readable(jsonb) to service_role;
+
 create function private.record(p_user_id uuid, p_entity_table text, p_id uuid) returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
@@ -1716,7 +1736,7 @@ begin
   end if;
   execute format('select to_jsonb(t) - ''user_id'' from public.%I t where t.id = $1 and t.user_id = $2', v_table)
   into v_record using p_id, p_user_id;
-  return v_record;
+  return private.readable(v_record);
 exception
   -- One owner's table that was dropped or closed must not keep everybody's events from being claimed.
   when syntax_error_or_access_rule_violation then
