@@ -18,14 +18,15 @@ ROUNDS = 31
 def add_events(
     database: psycopg.Connection, endpoint_id: uuid.UUID, user: User, rows: int, *, finished: bool
 ) -> None:
-    """Events made in SQL, finished or waiting for classification."""
+    """Events made in SQL, finished or waiting for classification, with ids in order of time as ingest makes them."""
     status, stage = ("processed", "done") if finished else ("pending", "classify")
     database.execute(
         "insert into public.webhook_events (id, endpoint_id, user_id, event_type, payload, scheme, dedupe_key,"
         " status, stage, entity_table, is_person, processed_at)"
-        " select gen_random_uuid(), %s, %s, 'order.completed', '{\"data\": {\"total\": 1}}', 'none', gen_random_uuid(),"
-        " %s, %s, 'order', true, case when %s then now() end from generate_series(1, %s)",
-        [endpoint_id, user.id, status, stage, finished, rows],
+        " select lpad(to_hex(%s::bigint + n), 32, '0')::uuid,"
+        " %s, %s, 'order.completed', '{\"data\": {\"total\": 1}}', 'none', gen_random_uuid(),"
+        " %s, %s, 'order', true, case when %s then now() end from generate_series(1, %s) n",
+        [time.time_ns() // 1000, endpoint_id, user.id, status, stage, finished, rows],
     )
 
 
