@@ -9,7 +9,16 @@ from pathlib import Path
 import httpx
 
 from layout import LOCAL, ROOT, Stack
-from processes import Service, is_current, require_free_port, running_pid, start, stop
+from processes import (
+    Service,
+    is_current,
+    launch,
+    require_free_port,
+    running_pid,
+    start,
+    stop,
+    wait_until_ready,
+)
 
 
 def gateway(stack: Stack, values: Mapping[str, str]) -> Service:
@@ -37,14 +46,22 @@ def scheduler(stack: Stack, values: Mapping[str, str]) -> Service:
     )
 
 
-def ensure_gateway(stack: Stack, values: Mapping[str, str]) -> None:
-    """Start the gateway, or restart it if code or .env changed since it started."""
+def launch_gateway(stack: Stack, values: Mapping[str, str]) -> Service:
+    """Start the gateway, or restart it if code or .env changed since it started. Does not wait."""
     functions = gateway(stack, values)
-    if not (is_current(functions) and functions.is_ready()):
+    if not is_current(functions):
         if running_pid(functions) is not None:
             stop(functions)
         require_free_port(stack.functions_port, "SWITCHHOOK_FUNCTIONS_PORT")
-        start(functions)
+        launch(functions)
+    return functions
+
+
+def ensure_gateway(stack: Stack, values: Mapping[str, str]) -> None:
+    """Start the gateway unless it runs, and wait until every function is healthy."""
+    functions = launch_gateway(stack, values)
+    if not functions.is_ready():
+        wait_until_ready(functions)
 
 
 def ensure_scheduler(stack: Stack, values: Mapping[str, str]) -> None:

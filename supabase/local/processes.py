@@ -107,7 +107,13 @@ def require_free_port(port: int, setting: str) -> None:
 
 
 def start(service: Service, seconds: float = 60) -> None:
-    """Start the service and wait until it is ready; a StackError shows the end of its log."""
+    """Start the service and wait until it is ready."""
+    launch(service)
+    wait_until_ready(service, seconds)
+
+
+def launch(service: Service) -> None:
+    """Start the service and go on, so that it and others get ready side by side."""
     if service.log_file.exists() and service.log_file.stat().st_size > MAX_LOG_BYTES:
         service.log_file.replace(service.log_file.with_suffix(".log.old"))
     with service.log_file.open("ab") as log:
@@ -125,20 +131,18 @@ def start(service: Service, seconds: float = 60) -> None:
         )
     _children[process.pid] = process
     service.pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n")
-    began = time.monotonic()
-    deadline = began + seconds
-    while process.poll() is None and time.monotonic() < deadline:
+
+
+def wait_until_ready(service: Service, seconds: float = 60) -> None:
+    """Raises a StackError with the end of its log if it ends, or takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while running_pid(service) is not None and time.monotonic() < deadline:
         if service.is_ready():
-            print(
-                f"  {service.name:<10} ready in {time.monotonic() - began:.1f} s", file=sys.stderr
-            )
+            took = time.time() - service.pid_file.stat().st_mtime
+            print(f"  {service.name:<10} ready in {took:.1f} s", file=sys.stderr)
             return
         time.sleep(0.05)
-    ended = process.poll()
-    stop(service)
-    reason = (
-        f"ended with status {ended}" if ended is not None else f"was not ready in {seconds:g} s"
-    )
+    reason = f"was not ready in {seconds:g} s" if stop(service) else "ended"
     raise StackError(f"{service.name} {reason}. The end of {service.log_file}:\n{tail(service)}")
 
 

@@ -78,6 +78,8 @@ def up(stack: Stack, *, functions: bool = True) -> None:
     """Start what does not run and wait until all is healthy."""
     with alone(stack):
         values = complete_env(stack)
+        if functions:  # loading all of them takes longest, so it begins first
+            functions_server.launch_gateway(stack, values)
         if stack.is_own(values):
             start_embedded(stack, values)
         elif not api_server.answers(values["SUPABASE_URL"], values["SUPABASE_PUBLISHABLE_KEY"]):
