@@ -1,4 +1,4 @@
-"""Tests that need several connections commit, and leave nothing behind."""
+"""One connection for all tests, each in a transaction of its own; and one that commits, for tests that need several."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.database.rpcs import Connection
+
+
+@pytest.fixture(scope="session")
+def hosted_connection(hosted_database_url: str) -> Iterator[Connection]:
+    """A new session would have to plan every function anew."""
+    with psycopg.connect(
+        hosted_database_url, row_factory=dict_row, prepare_threshold=None
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def hosted_database(hosted_connection: Connection) -> Iterator[Connection]:
+    """A transaction on the hosted stand-in, rolled back at the end."""
+    try:
+        yield hosted_connection
+    finally:
+        hosted_connection.rollback()
 
 
 @pytest.fixture

@@ -96,3 +96,18 @@ def at_once(url: str, times: int, act: Callable[[Connection, int], Answer]) -> l
 
     with ThreadPoolExecutor(times) as threads:
         return list(threads.map(run, range(times)))
+
+
+@contextmanager
+def listening(url: str) -> Iterator[list[str]]:
+    """What the block wakes up; the list is filled when the block is over."""
+    woken: list[str] = []
+    with psycopg.connect(url, autocommit=True) as listener:
+        listener.add_notify_handler(lambda notify: woken.append(notify.payload))
+        listener.execute("listen switchhook")
+        yield woken
+        # Notifications come in the order of their commits, so this one is the last.
+        listener.execute("notify switchhook, 'end'")
+        while "end" not in woken:
+            listener.execute("select")
+        woken.remove("end")

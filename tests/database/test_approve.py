@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-import psycopg
 import pytest
 
 from tests.database.factories import Endpoint, in_review, make_admin, make_endpoint, make_event
 from tests.database.pipeline import approve, audits, claim, event, log
-from tests.database.rpcs import Connection, at_once
+from tests.database.rpcs import Connection, at_once, listening
 
 
 @pytest.fixture
@@ -99,10 +98,7 @@ def test_two_approvals_at_once_approve_once(
 def test_prepare_is_woken_by_an_approval(committed: Connection, hosted_database_url: str) -> None:
     endpoint = make_endpoint(committed)
     events = [in_review(committed, endpoint) for _ in range(3)]
-    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
-        listener.execute("listen switchhook")
-
+    with listening(hosted_database_url) as woken:
         approve(committed, endpoint.user_id, *events)
 
-        heard = [notify.payload for notify in listener.notifies(timeout=0.3)]
-    assert heard == ["prepare_for_rules"]
+    assert woken == ["prepare_for_rules"]

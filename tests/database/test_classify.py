@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-import psycopg
 import pytest
 
 from tests.database.factories import insert, make_endpoint, make_event
 from tests.database.pipeline import claim, classify, event, finish, log, make_due, work
-from tests.database.rpcs import Connection
+from tests.database.rpcs import Connection, listening
 
 
 def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connection) -> None:
@@ -205,12 +204,10 @@ def test_prepare_is_woken_when_it_has_work(
     ]
     batch = claim(committed, "classify")
     result = {"entity_table": "order", "is_person": True, "confidence": 1}
-    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
-        listener.execute("listen switchhook")
-
+    with listening(hosted_database_url) as woken:
         finish(committed, "classify", batch["lease_id"], *({"id": i, **result} for i in event_ids))
 
-        assert [notify.payload for notify in listener.notifies(timeout=0.3)] == heard
+    assert woken == heard
 
 
 def test_events_that_were_never_claimed_are_lost(hosted_database: Connection) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.database.factories import Endpoint, incoming, make_endpoint
 from tests.database.pipeline import event, ingest, states
-from tests.database.rpcs import Connection, call, one
+from tests.database.rpcs import Connection, call, listening, one
 
 
 def stored(connection: Connection, endpoint: Endpoint) -> int:
@@ -161,13 +161,10 @@ def test_an_accepted_group_wakes_classify_once(
     committed: Connection, hosted_database_url: str
 ) -> None:
     endpoint = make_endpoint(committed)
-    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
-        listener.execute("listen switchhook")
-
+    with listening(hosted_database_url) as woken:
         ingest(committed, *(incoming(endpoint) for _ in range(20)))
 
-        heard = [notify.payload for notify in listener.notifies(timeout=0.5)]
-    assert heard == ["classify"]
+    assert woken == ["classify"]
 
 
 def test_a_group_of_duplicates_wakes_nobody(
@@ -175,9 +172,7 @@ def test_a_group_of_duplicates_wakes_nobody(
 ) -> None:
     row = incoming(make_endpoint(committed), dedupe_key="id:1")
     ingest(committed, row)
-    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
-        listener.execute("listen switchhook")
-
+    with listening(hosted_database_url) as woken:
         ingest(committed, row)
 
-        assert list(listener.notifies(timeout=0.3)) == []
+    assert woken == []

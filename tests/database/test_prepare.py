@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.database.factories import make_endpoint, make_event
 from tests.database.pipeline import claim, event, finish, log, prepare, prepared
-from tests.database.rpcs import Connection, at_once, one
+from tests.database.rpcs import Connection, at_once, listening, one
 
 
 def person(connection: Connection, person_id: uuid.UUID) -> dict[str, Any]:
@@ -220,9 +219,7 @@ def test_parallel_workers_make_one_person_and_one_order(
 def test_process_rules_is_woken_once(committed: Connection, hosted_database_url: str) -> None:
     events = [make_event(committed, make_endpoint(committed), stage="prepare") for _ in range(3)]
     batch = claim(committed, "prepare")
-    with psycopg.connect(hosted_database_url, autocommit=True) as listener:
-        listener.execute("listen switchhook")
-
+    with listening(hosted_database_url) as woken:
         finish(committed, "prepare", batch["lease_id"], *({"id": id_} for id_ in events))
 
-        assert [n.payload for n in listener.notifies(timeout=0.3)] == ["process_rules"]
+    assert woken == ["process_rules"]
