@@ -211,6 +211,11 @@ begin
   set status = 'failed', lease_id = null, leased_until = null,
     error_message = format('The worker did not finish in %s attempts', e.attempts)
   where e.id = any (v_ids) and e.attempts >= private.max_attempts();
+  -- What three workers left unfinished goes alone from then on, so that it takes no other event down with it.
+  v_ids := coalesce((
+    select array[e.id] from public.webhook_events e
+    where e.id = any (v_ids) and e.status = 'processing' and e.attempts >= 3
+    order by e.leased_until, e.id limit 1), v_ids);
   return query
     update public.webhook_events e
     set status = 'processing', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),

@@ -264,23 +264,6 @@ def test_an_error_may_be_long(hosted_database: Connection) -> None:
     assert found["error_message"] == "x" * 2000
 
 
-def test_an_event_that_kills_its_workers_fails_and_the_queue_goes_on(
-    hosted_database: Connection,
-) -> None:
-    endpoint = make_endpoint(hosted_database)
-    poison = make_event(hosted_database, endpoint)
-    for _ in range(10):
-        assert claimed_ids(claim(hosted_database, "classify")) == {poison}
-        expire_leases(hosted_database)
-    other = make_event(hosted_database, endpoint)
-
-    assert claimed_ids(claim(hosted_database, "classify")) == {other}
-
-    found = event(hosted_database, poison)
-    assert (found["status"], found["stage"]) == ("failed", "classify")
-    assert found["error_message"] == "The worker did not finish in 10 attempts"
-
-
 def test_attempts_are_counted_anew_in_each_stage(hosted_database: Connection) -> None:
     event_id = make_event(
         hosted_database, make_endpoint(hosted_database), stage="prepare", attempts=7
