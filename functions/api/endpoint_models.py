@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstrai
 
 from functions.api import slugs
 from functions.api.models import (
+    WHOLE,
     Changes,
     Confidence,
     Description,
@@ -45,7 +46,9 @@ ObjectTypes = Annotated[
     Field(max_length=100),
     AfterValidator(lambda names: list(dict.fromkeys(names))),
 ]
-FieldMaps = dict[EntityTypeName, dict[str, str]]
+FieldMaps = Annotated[
+    dict[EntityTypeName, dict[str, str]], Field(json_schema_extra={"additionalProperties": False})
+]
 
 
 class EndpointFields(Request):
@@ -86,8 +89,8 @@ class EndpointFields(Request):
         default_factory=dict,
         description="Per entity type JMESPath by column, laid over the type's own.",
     )
-    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    dedupe_window_seconds: Annotated[int, Field(ge=0, le=2_592_000)] = Field(
+    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] | None = None
+    dedupe_window_seconds: Annotated[int, Field(ge=0, le=2_592_000), WHOLE] = Field(
         default=86_400,
         description="How long an equal body counts as the same delivery, if it has no id of its own.",
     )
@@ -130,7 +133,7 @@ class RotateSecret(Request):
     """A new secret."""
 
     secret: SecretStr | None = Field(default=None, description="Left out, one is made.")
-    overlap_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
+    overlap_seconds: Annotated[int, Field(ge=0, le=604_800), WHOLE] = Field(
         default=86_400, description="How long the secrets so far stay valid."
     )
 

@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Body, Query
 from pydantic import SecretStr, TypeAdapter
 
 from functions.api.cursors import Order, Row
@@ -79,7 +79,7 @@ async def list_endpoints(
     return Success(data=Page(items=items, next_cursor=next_cursor))
 
 
-@router.get("/endpoints/{endpoint_id}", responses=refusals(NotFound))
+@router.get("/endpoints/{endpoint_id:uuid}", responses=refusals(NotFound))
 async def get_endpoint(session: Session, endpoint_id: UUID) -> Success[Endpoint]:
     """One endpoint."""
     return Success(data=_endpoint(Endpoint, session, await _find(session, endpoint_id)))
@@ -88,7 +88,7 @@ async def get_endpoint(session: Session, endpoint_id: UUID) -> Success[Endpoint]
 CHANGE = refusals(*WITH_BODY, InvalidExpression, NotFound, Conflict, InvalidState)
 
 
-@router.put("/endpoints/{endpoint_id}", responses=CHANGE)
+@router.put("/endpoints/{endpoint_id:uuid}", responses=CHANGE)
 async def replace_endpoint(
     session: Session, endpoint_id: UUID, new: EndpointFields
 ) -> Success[EndpointWithSecret]:
@@ -99,7 +99,7 @@ async def replace_endpoint(
     return Success(data=await _change(session, endpoint_id, columns, new.secret))
 
 
-@router.patch("/endpoints/{endpoint_id}", responses=CHANGE)
+@router.patch("/endpoints/{endpoint_id:uuid}", responses=CHANGE)
 async def change_endpoint(
     session: Session, endpoint_id: UUID, changes: EndpointChanges
 ) -> Success[EndpointWithSecret]:
@@ -110,7 +110,7 @@ async def change_endpoint(
     return Success(data=await _change(session, endpoint_id, columns, changes.secret))
 
 
-@router.delete("/endpoints/{endpoint_id}", responses=refusals(NotFound))
+@router.delete("/endpoints/{endpoint_id:uuid}", responses=refusals(NotFound))
 async def delete_endpoint(session: Session, endpoint_id: UUID) -> Success[Deleted]:
     """Deletes an endpoint with its events and their log. What the events became stays."""
     rows = await run(session.database.table("webhook_endpoints").delete().eq("id", endpoint_id))
@@ -120,14 +120,15 @@ async def delete_endpoint(session: Session, endpoint_id: UUID) -> Success[Delete
 
 
 @router.post(
-    "/endpoints/{endpoint_id}/rotate-secret",
+    "/endpoints/{endpoint_id:uuid}/rotate-secret",
     responses=refusals(*WITH_BODY, NotFound, InvalidState),
 )
 async def rotate_secret(
-    session: Session, endpoint_id: UUID, rotation: RotateSecret | None = None
+    session: Session,
+    endpoint_id: UUID,
+    rotation: Annotated[RotateSecret, Body(default_factory=RotateSecret)],
 ) -> Success[NewSecret]:
     """Gives an endpoint a new secret, shown this once. The old ones stay valid for a while."""
-    rotation = rotation or RotateSecret()
     scheme = scheme_named((await _find(session, endpoint_id))["scheme"])
     secret = choose_secret(scheme, rotation.secret)
     if secret is None:
@@ -141,7 +142,9 @@ async def rotate_secret(
     return Success(data=NewSecret.model_validate(answer | {"secret": secret}))
 
 
-@router.get("/endpoints/{endpoint_id}/sample-curl", responses=refusals(NotFound, InvalidRequest))
+@router.get(
+    "/endpoints/{endpoint_id:uuid}/sample-curl", responses=refusals(NotFound, InvalidRequest)
+)
 async def get_sample_curl(session: Session, endpoint_id: UUID) -> Success[SampleCurl]:
     """A shell command that posts a signed sample. It takes the secret from the variable SECRET."""
     row = await _find(session, endpoint_id)

@@ -104,13 +104,13 @@ async def create_entity_type(session: Session, new: EntityTypeFields) -> Success
     return Success(data=EntityType.model_validate(rows[0]))
 
 
-@router.get("/entity-types/{type_id}", responses=refusals(NotFound))
+@router.get("/entity-types/{type_id:uuid}", responses=refusals(NotFound))
 async def get_entity_type(session: Session, type_id: UUID) -> Success[EntityType]:
     """One entity type."""
     return Success(data=EntityType.model_validate(await _find(session, type_id)))
 
 
-@router.put("/entity-types/{type_id}", responses=CHANGE)
+@router.put("/entity-types/{type_id:uuid}", responses=CHANGE)
 async def replace_entity_type(
     session: Session, type_id: UUID, new: EntityTypeFields
 ) -> Success[EntityType]:
@@ -118,7 +118,7 @@ async def replace_entity_type(
     return Success(data=await _change(session, type_id, new))
 
 
-@router.patch("/entity-types/{type_id}", responses=CHANGE)
+@router.patch("/entity-types/{type_id:uuid}", responses=CHANGE)
 async def change_entity_type(
     session: Session, type_id: UUID, changes: EntityTypeChanges
 ) -> Success[EntityType]:
@@ -126,7 +126,7 @@ async def change_entity_type(
     return Success(data=await _change(session, type_id, changes))
 
 
-@router.delete("/entity-types/{type_id}", responses=refusals(Forbidden, NotFound))
+@router.delete("/entity-types/{type_id:uuid}", responses=refusals(Forbidden, NotFound))
 async def delete_entity_type(session: Session, type_id: UUID) -> Success[Deleted]:
     """Deletes an entity type of the caller's. Its table and the records in it stay."""
     rows = await run(session.database.table("entity_types").delete().eq("id", type_id))
@@ -141,7 +141,8 @@ async def require_entity_types(session: UserSession, owner: UUID, names: Iterabl
     if not wanted:
         return
     query = session.database.table("entity_types").select("name")
-    rows: list[Row] = await run(query.in_("name", wanted).or_(_meant_for(owner)))
+    quoted = ",".join(f'"{name}"' for name in wanted)
+    rows: list[Row] = await run(query.filter("name", "in", f"({quoted})").or_(_meant_for(owner)))
     missing = sorted(set(wanted) - {row["name"] for row in rows})
     if missing:
         raise InvalidRequest(f"There is no entity type {missing[0]}")

@@ -77,8 +77,18 @@ def filtered(query: Any, session: UserSession, wanted: EventQuery) -> Any:
     if wanted.endpoint_id is not None:
         query = query.eq("endpoint_id", wanted.endpoint_id)
     if wanted.entity_table is not None:
-        query = query.eq("entity_table", wanted.entity_table)
+        query = equals(query, "entity_table", wanted.entity_table)
     return query
+
+
+def equals(query: Any, column: str, text: str) -> Any:
+    """The query for rows with this text in the column.
+
+    The local API server does not take a bare true, false or null for text. Quotes are for lists only.
+    """
+    if text.lower() in {"true", "false", "null"}:
+        return query.filter(column, "in", f'("{text}")')
+    return query.eq(column, text)
 
 
 async def find_event(session: UserSession, event_id: UUID, columns: str) -> Row:

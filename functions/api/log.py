@@ -16,6 +16,7 @@ from functions.api.events import (
     EventDetail,
     EventQuery,
     EventSummary,
+    equals,
     filtered,
     find_event,
 )
@@ -91,7 +92,7 @@ async def list_log(
     return Success(data=Page(items=items, next_cursor=next_cursor))
 
 
-@router.get("/log/{event_id}", responses=refusals(NotFound))
+@router.get("/log/{event_id:uuid}", responses=refusals(NotFound))
 async def get_logged_event(session: Session, event_id: UUID) -> Success[LoggedEvent]:
     """One event with what was sent, all that was done with it, and what it became."""
     row = await find_event(session, event_id, f"{DETAIL_COLUMNS},{LINK_COLUMNS}")
@@ -102,7 +103,7 @@ async def get_logged_event(session: Session, event_id: UUID) -> Success[LoggedEv
 def _narrowed(query: Any, wanted: LogQuery) -> Any:
     query = query.in_("status", [wanted.status] if wanted.status else ["processed", "failed"])
     if wanted.event_type is not None:
-        query = query.eq("event_type", wanted.event_type)
+        query = equals(query, "event_type", wanted.event_type)
     if wanted.since is not None:
         query = query.gte("created_at", wanted.since.isoformat())
     if wanted.until is not None:

@@ -40,6 +40,14 @@ Confidence = Annotated[FiniteFloat, Field(ge=0, le=1)]
 UuidText = Annotated[UUID, Strict(False)]
 
 
+def _as_integer(value: object) -> object:
+    """JSON has one kind of number, so 5.0 is as good as 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_as_integer)
+
+
 def _as_utc(value: object) -> object:
     """A time as the database writes it, from a row (`2026-11-22 23:30:29.87+00`) or from JSON."""
     return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Body, Query
 from pydantic import Field, model_validator
 
 from functions.api.events import (
@@ -137,14 +137,14 @@ async def list_queue(
     return Success(data=QueuePage(items=items, next_cursor=next_cursor, count=count))
 
 
-@router.get("/queue/{event_id}", responses=refusals(NotFound))
+@router.get("/queue/{event_id:uuid}", responses=refusals(NotFound))
 async def get_queued_event(session: Session, event_id: UUID) -> Success[EventDetail]:
     """One event with payload and headers."""
     row = await find_event(session, event_id, DETAIL_COLUMNS)
     return Success(data=EventDetail.model_validate(row))
 
 
-@router.patch("/queue/{event_id}", responses=refusals(*WITH_BODY, NotFound, InvalidState))
+@router.patch("/queue/{event_id:uuid}", responses=refusals(*WITH_BODY, NotFound, InvalidState))
 async def override_event(
     session: Session, event_id: UUID, override: Override
 ) -> Success[EventSummary]:
@@ -164,7 +164,7 @@ async def approve_events(session: Session, chosen: Approve) -> Success[Approved]
     return Success(data=Approved.model_validate(await _approve(session, chosen.ids)))
 
 
-@router.post("/queue/{event_id}/approve", responses=refusals(NotFound, InvalidState))
+@router.post("/queue/{event_id:uuid}/approve", responses=refusals(NotFound, InvalidState))
 async def approve_event(session: Session, event_id: UUID) -> Success[EventSummary]:
     """Sends one event that waits for review on."""
     _require_done(await _approve(session, [event_id]), event_id)
@@ -178,13 +178,16 @@ async def reprocess_events(session: Session, chosen: ReprocessMany) -> Success[Q
     return Success(data=Queued.model_validate(answer))
 
 
-@router.post("/queue/{event_id}/reprocess", responses=refusals(*WITH_BODY, NotFound, InvalidState))
+@router.post(
+    "/queue/{event_id:uuid}/reprocess", responses=refusals(*WITH_BODY, NotFound, InvalidState)
+)
 async def reprocess_event(
-    session: Session, event_id: UUID, start: Reprocess | None = None
+    session: Session,
+    event_id: UUID,
+    start: Annotated[Reprocess, Body(default_factory=Reprocess)],
 ) -> Success[EventSummary]:
     """Puts one failed or processed event back into the queue."""
-    stage = start.stage if start else None
-    _require_done(await _reprocess(session, [event_id], stage), event_id)
+    _require_done(await _reprocess(session, [event_id], start.stage), event_id)
     return Success(data=await summary(session, event_id))
 
 

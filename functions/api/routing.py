@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from functions.api.access_token import Caller, read_caller
@@ -27,10 +29,8 @@ from shared.database import Database
 from shared.encryption import SecretBox
 from shared.errors import (
     InvalidRequest,
-    NotFound,
     PayloadTooLarge,
     RequestTimeout,
-    SwitchhookError,
     UnsupportedMediaType,
 )
 from shared.responses import error_response
@@ -116,6 +116,21 @@ class JsonRequest(Request):
 class ApiRoute(APIRoute):
     """A route for signed-in users, whose answers no cache keeps."""
 
+    _methods_by_path: ClassVar[dict[str, set[str]]] = {}
+
+    @override
+    def __init__(self, path: str, *arguments: Any, **options: Any) -> None:
+        super().__init__(path, *arguments, **options)
+        self._methods_by_path.setdefault(self.path, set()).update(self.methods or ())
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses a wrong method with all the right ones; a route by itself knows only its own."""
+        if scope["method"] not in (self.methods or ()):
+            allowed = sorted(self._methods_by_path[self.path])
+            raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+        await super().handle(scope, receive, send)
+
     @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -141,15 +156,10 @@ def create_router(tag: str) -> APIRouter:
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """FastAPI's refusals: 404 for a path with an id that is none, else 400 with the names of the fields."""
+    """FastAPI's refusals as ours, with the names of the fields."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 (the registration says so)
-    problems = error.errors()
-    refusal: SwitchhookError
-    if any(problem["loc"][0] == "path" for problem in problems):
-        refusal = NotFound()
-    else:
-        refusal = InvalidRequest("; ".join(map(_in_words, problems[:MAX_PROBLEMS_TOLD])))
-    return error_response(refusal, request)
+    words = "; ".join(map(_in_words, error.errors()[:MAX_PROBLEMS_TOLD]))
+    return error_response(InvalidRequest(words), request)
 
 
 def _in_words(problem: dict[str, Any]) -> str:

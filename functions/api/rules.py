@@ -19,6 +19,7 @@ from pydantic import (
 from functions.api.cursors import Order, Row
 from functions.api.entity_types import require_entity_types
 from functions.api.models import (
+    WHOLE,
     WITH_BODY,
     Changes,
     Deleted,
@@ -81,7 +82,7 @@ class RuleFields(Request):
     condition: Annotated[str, StringConstraints(max_length=2000)] = Field(
         default="", description="CEL over event, person, entity and endpoint; empty means always."
     )
-    priority: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+    priority: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = Field(
         default=100, description="The lower, the earlier."
     )
     is_active: bool = True
@@ -145,13 +146,13 @@ async def create_rule(session: Session, new: RuleFields) -> Success[Rule]:
     return Success(data=await _save(session, None, columns))
 
 
-@router.get("/rules/{rule_id}", responses=refusals(NotFound))
+@router.get("/rules/{rule_id:uuid}", responses=refusals(NotFound))
 async def get_rule(session: Session, rule_id: UUID) -> Success[Rule]:
     """One rule with its actions."""
     return Success(data=_rule(await _find(session, rule_id)))
 
 
-@router.put("/rules/{rule_id}", responses=refusals(*SAVE, NotFound))
+@router.put("/rules/{rule_id:uuid}", responses=refusals(*SAVE, NotFound))
 async def replace_rule(session: Session, rule_id: UUID, new: RuleFields) -> Success[Rule]:
     """Replaces a rule with its actions."""
     columns = new.columns()
@@ -160,7 +161,7 @@ async def replace_rule(session: Session, rule_id: UUID, new: RuleFields) -> Succ
     return Success(data=await _save(session, rule_id, columns))
 
 
-@router.patch("/rules/{rule_id}", responses=refusals(*SAVE, NotFound))
+@router.patch("/rules/{rule_id:uuid}", responses=refusals(*SAVE, NotFound))
 async def change_rule(session: Session, rule_id: UUID, changes: RuleChanges) -> Success[Rule]:
     """Changes some fields of a rule."""
     columns = changes.columns()
@@ -175,7 +176,7 @@ async def change_rule(session: Session, rule_id: UUID, changes: RuleChanges) -> 
     return Success(data=_rule(await _find(session, rule_id)))
 
 
-@router.delete("/rules/{rule_id}", responses=refusals(NotFound))
+@router.delete("/rules/{rule_id:uuid}", responses=refusals(NotFound))
 async def delete_rule(session: Session, rule_id: UUID) -> Success[Deleted]:
     """Deletes a rule. What it has done, and the log of that, stays."""
     rows = await run(session.database.table("entity_automation_rules").delete().eq("id", rule_id))

@@ -151,6 +151,7 @@ async def test_a_slug_that_is_taken_is_a_conflict(anna: Account, ben: Account) -
         ({"confidenceThreshold": 1.5}, "confidenceThreshold"),
         ({"confidenceThreshold": "0.5"}, "confidenceThreshold"),
         ({"rateLimitPerMinute": 0}, "rateLimitPerMinute"),
+        ({"rateLimitPerMinute": 1.5}, "rateLimitPerMinute"),
         ({"rateLimitPerMinute": True}, "rateLimitPerMinute"),
         ({"dedupeWindowSeconds": -1}, "dedupeWindowSeconds"),
         ({"isActive": "yes"}, "isActive"),
@@ -178,6 +179,11 @@ async def test_a_field_map_that_does_not_work_is_refused_with_its_place(anna: Ac
     response = anna.client.post("/api/endpoints", json=body)
     words = await refused(response, 400, "invalid_expression")
     assert words.startswith("fieldMaps.order: Field map, column total, character 6")
+
+
+async def test_a_whole_number_may_have_a_point(anna: Account) -> None:
+    endpoint = await anna.create_endpoint(rateLimitPerMinute=5.0, confidenceThreshold=1)
+    assert (endpoint["rateLimitPerMinute"], endpoint["confidenceThreshold"]) == (5, 1.0)
 
 
 async def test_a_refusal_never_repeats_a_secret(anna: Account) -> None:

@@ -116,6 +116,14 @@ async def test_a_deleted_type_is_gone(anna: Account) -> None:
     await refused(anna.client.delete(url), 404, "not_found")
 
 
+async def test_a_type_may_be_called_true(anna: Account) -> None:
+    made = await create(anna, name="true")
+    endpoint = await anna.create_endpoint(allowedObjectTypes=["true", "order"])
+    assert endpoint["allowedObjectTypes"] == ["true", "order"]
+    assert (await data_of(anna.client.get("/api/queue?entityTable=true")))["items"] == []
+    await data_of(anna.client.delete(f"/api/entity-types/{made['id']}"))
+
+
 async def test_nobody_reaches_the_types_of_another(
     anna: Account, ben: Account, admin: Account
 ) -> None:

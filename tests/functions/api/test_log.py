@@ -46,6 +46,15 @@ async def test_the_log_is_filtered_by_endpoint_and_types(
     assert await logged(anna, other) == []
 
 
+@pytest.mark.parametrize("name", ["true", "False", "null", "12", '"', "\\", "*", "a b&c=d", "é"])
+async def test_any_event_type_can_be_asked_for(
+    name: str, anna: Account, endpoint: dict[str, Any], make_event: MakeEvent
+) -> None:
+    event_id = make_event(endpoint, event_type=name, **PROCESSED)
+    make_event(endpoint, event_type="another", **PROCESSED)
+    assert await logged(anna, endpoint, eventType=name) == [event_id]
+
+
 async def test_the_log_is_filtered_by_the_time_of_arrival(
     anna: Account, endpoint: dict[str, Any], make_event: MakeEvent
 ) -> None:

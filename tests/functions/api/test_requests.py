@@ -177,10 +177,26 @@ async def test_an_id_that_is_none_is_not_found(resource: str, anna: Account) -> 
         await refused(anna.client.get(f"/api/{resource}/{made_up}"), 404, "not_found")
 
 
-async def test_unknown_paths_and_methods_have_the_same_body(anna: Account) -> None:
+async def test_an_unknown_path_is_not_found(anna: Account) -> None:
     await refused(anna.client.get("/api/nothing"), 404, "not_found")
     await refused(anna.client.get("/api/endpoints/"), 404, "not_found")
-    await refused(anna.client.put("/api/endpoints", json={}), 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/endpoints", "GET, POST"),
+        (f"/api/endpoints/{SOME_ID}", "DELETE, GET, PATCH, PUT"),
+        (f"/api/queue/{SOME_ID}", "GET, PATCH"),
+        ("/api/queue/approve", "POST"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(
+    path: str, allowed: str, anonymous: httpx.AsyncClient
+) -> None:
+    answer = await anonymous.options(path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed
 
 
 async def test_a_request_keeps_the_id_that_it_came_with(anna: Account) -> None:
