@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from layout import LOCAL
 from tests.conftest import Connection
 from tests.docs.documents import README, ROOT, Block
 from tests.running_stack import RunningStack
@@ -199,6 +201,21 @@ def test_the_new_secret_verifies_the_sample(steps: list[Step]) -> None:
     assert sent["state"] == "accepted"
 
 
+def test_the_demo_still_comes_through_beside_ones_own_rules_and_types(
+    steps: list[Step], stack: RunningStack
+) -> None:
+    demo = subprocess.run(
+        [sys.executable, str(LOCAL / "demo.py")],
+        env={"PATH": os.environ["PATH"], **stack.values},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "samples came through as they should" in demo.stdout
+    assert demo.returncode == 0
+
+
 def test_a_webhook_becomes_a_row_of_ones_own_table(steps: list[Step], database: Connection) -> None:
     entity_type, event = data_of(steps, "Add an entity type of your own")
     row = database.execute(
@@ -208,6 +225,7 @@ def test_a_webhook_becomes_a_row_of_ones_own_table(steps: list[Step], database: 
     assert entity_type["targetTable"] == "bookings"
     assert (event["status"], event["entityTable"]) == ("processed", "booking")
     assert "approve" not in done(event)
+    assert event["person"]["email"] == "ada@example.com"
     assert row == [
         {
             "external_id": "stay-77",
