@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.database.rpcs import Connection
+from tests.database.tenants import Tenants, make_tenants
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,21 @@ def committed(hosted_database_url: str) -> Iterator[Connection]:
         finally:
             connection.execute("delete from auth.users")
             connection.execute("delete from public.audit_logs")
+
+
+@pytest.fixture(scope="module", params=["hosted", "generous"])
+def populated(request: pytest.FixtureRequest) -> Iterator[Tenants]:
+    """On a project that grants nothing by itself, and on one that grants everything."""
+    url: str = request.getfixturevalue(f"{request.param}_database_url")
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        try:
+            yield make_tenants(connection)
+        finally:
+            connection.rollback()
+
+
+@pytest.fixture
+def tenants(populated: Tenants) -> Iterator[Tenants]:
+    """The same for each test: what one does is undone."""
+    with populated.connection.transaction(force_rollback=True):
+        yield populated
