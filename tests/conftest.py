@@ -22,6 +22,7 @@ import postgres
 import stack as local_stack
 from layout import LOCAL, on_free_ports, open_stack
 from migrations import migration_files
+from processes import stop
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -63,11 +64,15 @@ def functions_url(stack: RunningStack) -> str:
     return stack.functions_url
 
 
-@pytest.fixture(scope="session")
-def pipeline_url(stack: RunningStack, functions_url: str) -> str:
-    """The gateway with the scheduler: events go through all stages by themselves."""
+@pytest.fixture(scope="module")
+def pipeline_url(stack: RunningStack, functions_url: str) -> Iterator[str]:
+    """The gateway with the scheduler: events go through all stages by themselves.
+
+    The scheduler stops with the module, or it would take the events of other modules' tests.
+    """
     functions_server.ensure_scheduler(stack.stack, stack.values)
-    return functions_url
+    yield functions_url
+    stop(functions_server.scheduler(stack.stack, stack.values))
 
 
 @pytest.fixture

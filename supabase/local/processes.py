@@ -180,8 +180,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        gone = started_at(pid) is None
         _reap()
-        if started_at(pid) is None:
+        if gone:
             return True
         time.sleep(0.02)
     return False
