@@ -83,7 +83,7 @@ def push_to_project(stack: Stack) -> None:
     answer = _push(stack, url)
     if answer.returncode != 0:
         raise StackError(f"The Supabase CLI could not push the migrations:\n{answer.stdout}")
-    print(f"{urlsplit(url).hostname} has all {len(migration_files())} migrations")
+    print(f"All migrations are on {urlsplit(url).hostname}")
 
 
 def _push(stack: Stack, url: str) -> subprocess.CompletedProcess[str]:
