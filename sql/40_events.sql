@@ -211,6 +211,9 @@ begin
   set status = 'failed', lease_id = null, leased_until = null,
     error_message = format('The worker did not finish in %s attempts', e.attempts)
   where e.id = any (v_ids) and e.attempts >= private.max_attempts();
+  if found then
+    perform private.log_failure(e) from public.webhook_events e where e.id = any (v_ids) and e.status = 'failed';
+  end if;
   -- What three workers left unfinished goes alone from then on, so that it takes no other event down with it.
   v_ids := coalesce((
     select array[e.id] from public.webhook_events e
@@ -265,6 +268,39 @@ comment on function private.fail_event(uuid, text, boolean) is
   'Puts an event back for a later attempt, or fails it: when the error is final or attempts are used up. It keeps its stage.';
 revoke execute on function private.fail_event(uuid, text, boolean) from public, anon, authenticated;
 grant execute on function private.fail_event(uuid, text, boolean) to service_role;
+
+create function private.log_failure(p_event public.webhook_events) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into public.webhook_event_logs (webhook_event_id, user_id, action_type, success, error_message)
+  values (p_event.id, p_event.user_id, p_event.stage, false, p_event.error_message)
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    success = false, error_message = excluded.error_message, processed_at = excluded.processed_at
+$$;
+comment on function private.log_failure(public.webhook_events) is 'Logs that an event failed in its stage, as a step named after the stage.';
+revoke execute on function private.log_failure(public.webhook_events) from public, anon, authenticated;
+grant execute on function private.log_failure(public.webhook_events) to service_role;
+
+create function private.settle_failure(p_event public.webhook_events) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  update public.webhook_event_logs l
+  set success = true, error_message = null, processed_at = clock_timestamp()
+  where l.webhook_event_id = p_event.id and l.action_id is null and l.action_type in (p_event.stage::text, 'condition') and not l.success
+$$;
+comment on function private.settle_failure(public.webhook_events) is 'Turns the log''s failure of a stage, or of a rule''s condition, into a success, once a later attempt went well.';
+revoke execute on function private.settle_failure(public.webhook_events) from public, anon, authenticated;
+grant execute on function private.settle_failure(public.webhook_events) to service_role;
+
+create function private.fail_step(p_event_id uuid, p_error text, p_final boolean) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  select private.fail_event(p_event_id, p_error, p_final);
+  select private.log_failure(e) from public.webhook_events e where e.id = p_event_id;
+$$;
+comment on function private.fail_step(uuid, text, boolean) is 'private.fail_event, and the log says so. For what failed as a whole: a failed action has its own entry.';
+revoke execute on function private.fail_step(uuid, text, boolean) from public, anon, authenticated;
+grant execute on function private.fail_step(uuid, text, boolean) to service_role;
 
 create function private.finished(p_asked uuid[], p_held uuid[]) returns jsonb
 language sql immutable security invoker set search_path = ''

@@ -36,7 +36,7 @@ begin
   select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(p_results::json) as r (id uuid);
   v_held := private.hold_events(p_lease_id, v_asked);
 
-  perform private.fail_event(r.id, r.error, coalesce(r.final, false))
+  perform private.fail_step(r.id, r.error, coalesce(r.final, false))
   from json_to_recordset(p_results::json) as r (id uuid, error text, final boolean)
   where r.error is not null and r.id = any (v_held);
 

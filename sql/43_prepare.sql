@@ -199,6 +199,7 @@ begin
     v_entity_id := private.upsert_record(p_event, v_type, p_fields);
   end if;
   perform private.link_person(p_event, v_person_id, v_entity_id);
+  perform private.settle_failure(p_event);
   update public.webhook_events e
   set stage = 'rules', status = 'pending', person_id = v_person_id, entity_id = v_entity_id, lease_id = null, leased_until = null,
     attempts = 0, run_after = now(), error_message = null
@@ -230,7 +231,7 @@ begin
     where r.id = any (v_held) order by r.id
   loop
     if v_result.error is not null then
-      perform private.fail_event(v_result.id, v_result.error, coalesce(v_result.final, false));
+      perform private.fail_step(v_result.id, v_result.error, coalesce(v_result.final, false));
       continue;
     end if;
     begin
@@ -243,7 +244,7 @@ begin
         if private.may_pass(sqlstate) then
           raise;
         end if;
-        perform private.fail_event(v_result.id, sqlerrm, true);
+        perform private.fail_step(v_result.id, sqlerrm, true);
     end;
   end loop;
 

@@ -248,7 +248,7 @@ begin
     where r.id = any (v_held) order by r.id
   loop
     if v_result.error is not null then
-      perform private.fail_event(v_result.id, v_result.error, coalesce(v_result.final, false));
+      perform private.fail_step(v_result.id, v_result.error, coalesce(v_result.final, false));
       continue;
     end if;
     select e.* into v_event from public.webhook_events e where e.id = v_result.id;
@@ -262,6 +262,7 @@ begin
     if cardinality(v_errors) > 0 then
       perform private.fail_event(v_result.id, array_to_string(v_errors, '; '), true);
     else
+      perform private.settle_failure(v_event);
       update public.webhook_events e
       set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
       where e.id = v_result.id;
