@@ -62,6 +62,11 @@ def _require(stack: Stack, values: Mapping[str, str]) -> None:
             raise StackError(f"{stack.env_path} names a Supabase project but no {name}.")
 
 
+def _require_answer(url: str, key: str) -> None:
+    if not api_server.answers(url, key):
+        raise StackError(f"{url}, which .env names, does not answer or refuses its key.")
+
+
 def start_embedded(stack: Stack, values: Mapping[str, str]) -> None:
     """Database, API, migrations. The API server makes `auth`, which migrations refer to; so it runs
     before them, and again after them.
@@ -78,14 +83,13 @@ def up(stack: Stack, *, functions: bool = True) -> None:
     """Start what does not run and wait until all is healthy."""
     with alone(stack):
         values = complete_env(stack)
+        own = stack.is_own(values)
+        if not own:
+            _require_answer(values["SUPABASE_URL"], values["SUPABASE_PUBLISHABLE_KEY"])
         if functions:  # loading all of them takes longest, so it begins first
             functions_server.launch_gateway(stack, values)
-        if stack.is_own(values):
+        if own:
             start_embedded(stack, values)
-        elif not api_server.answers(values["SUPABASE_URL"], values["SUPABASE_PUBLISHABLE_KEY"]):
-            raise StackError(
-                f"{values['SUPABASE_URL']}, which .env names, does not answer or refuses its key."
-            )
         if functions:
             functions_server.ensure_gateway(stack, values)
             functions_server.ensure_scheduler(stack, values)

@@ -268,6 +268,7 @@ def test_a_project_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StackError, match=r"http://127\.0\.0\.1:9.*does not answer"):
         local_stack.up(own)
+    assert not any(pids(own))
 
 
 def test_env_still_fits_after_the_stacks_folder_was_removed(tmp_path: Path) -> None:
