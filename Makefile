@@ -67,12 +67,12 @@ UV_COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest -
 
 .venv/.ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
-	@echo "Installing the Python packages into .venv"
+	@echo "Installing the Python packages into .venv (a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(LOCAL)/node_modules/.ready: $(LOCAL)/package-lock.json .venv/.ready
-	@echo "Installing the npm packages into $(LOCAL)/node_modules"
+	@echo "Installing the npm packages into $(LOCAL)/node_modules (up to a minute)"
 	@$(BIN)/python $(NODE) ci
 	@touch $@
