@@ -102,17 +102,20 @@ async def app(api_settings: ApiSettings) -> AsyncIterator[FastAPI]:
         yield app
 
 
+def client_of(app: FastAPI, **headers: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers=headers, timeout=30
+    )
+
+
 @pytest.fixture
 async def connect(app: FastAPI) -> AsyncIterator[Callable[..., Any]]:
     """Opens a client with these headers."""
     async with AsyncExitStack() as opened:
 
         async def open_client(**headers: str) -> httpx.AsyncClient:
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-            client = httpx.AsyncClient(
-                transport=transport, base_url="http://api", headers=headers, timeout=30
-            )
-            return await opened.enter_async_context(client)
+            return await opened.enter_async_context(client_of(app, **headers))
 
         yield open_client
 

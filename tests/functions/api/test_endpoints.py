@@ -6,9 +6,12 @@ import uuid
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from functions.api.routing import Api
 from functions.api.settings import ApiSettings
 from shared.encryption import SecretBox
+from shared.errors import InvalidState
 from shared.signatures import SCHEMES
 from tests.functions.api.conftest import (
     PUBLIC_URL,
@@ -20,8 +23,6 @@ from tests.functions.api.conftest import (
     refused,
 )
 from tests.shared.signatures.factories import SETTINGS
-
-pytestmark = pytest.mark.usefixtures("admin")
 
 
 def stored_secrets(
@@ -299,6 +300,36 @@ async def test_an_endpoint_may_name_entity_types_of_its_owner_only(
     await anna.create_endpoint(allowedObjectTypes=[name])
     body = {"name": "Shop", "scheme": "none", "allowedObjectTypes": [name]}
     await refused(ben.client.post("/api/endpoints", json=body), 400, "invalid_request")
+
+
+async def test_a_change_may_name_entity_types_of_the_owner_only(
+    anna: Account, admin: Account
+) -> None:
+    names = {}
+    for account in (anna, admin):
+        names[account.user.id] = name = f"deal_{uuid.uuid4().hex}"
+        own = {"name": name, "description": "Deals", "targetTable": "orders"}
+        await created(account.client.post("/api/entity-types", json=own))
+    url = f"/api/endpoints/{(await anna.create_endpoint())['id']}"
+    body = {"defaultEntityTable": names[admin.user.id]}
+    await refused(admin.client.patch(url, json=body), 400, "invalid_request")
+    body = {"defaultEntityTable": names[anna.user.id]}
+    assert (await data_of(admin.client.patch(url, json=body)))["_id"]
+
+
+async def test_a_change_meant_for_another_scheme_is_not_made(anna: Account, app: FastAPI) -> None:
+    endpoint = await anna.create_endpoint(scheme="stripe")
+    api: Api = app.state.api
+    with pytest.raises(InvalidState):
+        await api.database.as_user(anna.user.token).call(
+            "update_webhook_endpoint",
+            p_endpoint_id=endpoint["id"],
+            p_scheme="github",
+            p_changes='{"scheme_settings": {}, "name": "New"}',
+            p_secret_ciphertext=None,
+        )
+    read = await data_of(anna.client.get(f"/api/endpoints/{endpoint['id']}"))
+    assert read["name"] == endpoint["name"]
 
 
 async def test_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_while(

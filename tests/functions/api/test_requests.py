@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from functions.api.app import create_app
 from functions.api.docs import describe
 from functions.api.settings import ApiSettings
-from tests.functions.api.conftest import Account, data_of, refused
+from tests.functions.api.conftest import Account, client_of, data_of, refused
 from tests.running_stack import RunningStack
 
 SOME_ID = "0198c0de-0000-7000-8000-000000000000"
@@ -39,15 +39,22 @@ def claims(**values: object) -> str:
     return ".".join([*encoded, "c2lnbmF0dXJl"])
 
 
+@pytest.fixture
+async def stranded(api_settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    """An application whose database is away: whatever gets that far is answered 503."""
+    app = create_app(api_settings.model_copy(update={"supabase_url": "http://127.0.0.1:9"}))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
 async def test_there_are_routes_to_try(app: FastAPI) -> None:
     assert len(operations(app)) == 29
 
 
-async def test_nobody_gets_anywhere_without_a_token(
-    app: FastAPI, anonymous: httpx.AsyncClient
-) -> None:
-    for method, path in operations(app):
-        await refused(anonymous.request(method, path), 401, "unauthorized")
+async def test_nobody_gets_to_the_database_without_a_token(stranded: FastAPI) -> None:
+    async with client_of(stranded) as client:
+        for method, path in operations(stranded):
+            await refused(client.request(method, path), 401, "unauthorized")
 
 
 @pytest.mark.parametrize(
@@ -70,12 +77,17 @@ async def test_nobody_gets_anywhere_without_a_token(
     ],
 )
 async def test_what_is_no_users_token_is_refused_before_the_database(
-    authorization: str, connect: Callable[..., Any], api_settings: ApiSettings
+    authorization: str, stranded: FastAPI
 ) -> None:
-    client = await connect(Authorization=authorization)
-    response = await client.get("/api/endpoints")
-    assert response.json()["code"] == "unauthorized"
-    assert response.status_code == 401
+    async with client_of(stranded, Authorization=authorization) as client:
+        await refused(client.get("/api/endpoints"), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER  "])
+async def test_a_users_token_gets_to_the_database(scheme: str, stranded: FastAPI) -> None:
+    token = claims(role="authenticated", sub=SOME_ID)
+    async with client_of(stranded, Authorization=f"{scheme} {token}") as client:
+        await refused(client.get("/api/endpoints"), 503, "database_unavailable")
 
 
 async def test_a_key_of_the_project_is_no_user(
@@ -212,15 +224,9 @@ async def test_no_cache_keeps_an_answer(anna: Account) -> None:
 
 
 async def test_a_database_that_is_away_is_503_with_a_time_to_try_again(
-    api_settings: ApiSettings, anna: Account
+    stranded: FastAPI, anna: Account
 ) -> None:
-    app = create_app(api_settings.model_copy(update={"supabase_url": "http://127.0.0.1:9"}))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    headers = dict(anna.client.headers)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client,
-    ):
+    async with client_of(stranded, Authorization=f"Bearer {anna.user.token}") as client:
         response = await client.get("/api/endpoints")
         health = await client.get("/healthz")
     assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
