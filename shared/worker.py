@@ -157,7 +157,8 @@ def create_app(stage: Stage, settings: WorkerSettings) -> Starlette:
         except ValidationError:
             raise InvalidRequest('Send {} or {"event_ids": [up to 1000 ids]}') from None
         counts = await work(request.app.state.database, stage, settings, asked.event_ids)
-        logger.info("worked", extra={"stage": stage.name, **asdict(counts)})
+        if counts.claimed:
+            logger.info("worked", extra={"stage": stage.name, **asdict(counts)})
         return success(asdict(counts))
 
     async def ping(request: Request) -> bool:
