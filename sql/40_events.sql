@@ -31,7 +31,7 @@ create table public.webhook_events (
   leased_until timestamptz,
   processed_at timestamptz,
   created_at timestamptz not null default now(),
-  constraint webhook_events_endpoint_id_dedupe_key_key unique (endpoint_id, dedupe_key),
+  constraint webhook_events_dedupe_key_endpoint_id_key unique (dedupe_key, endpoint_id),
   constraint webhook_events_user_id_id_key unique (user_id, id),
   constraint leased_rows_have_a_lease check ((status = 'processing') = (lease_id is not null) and (lease_id is null) = (leased_until is null)),
   constraint processed_rows_are_done check ((status = 'processed') = (stage = 'done') and (status = 'processed') = (processed_at is not null)),

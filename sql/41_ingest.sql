@@ -21,7 +21,7 @@ declare
   v_seen uuid[];
 begin
   perform from unnest(p_rows) i
-  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id;
   if not found then
     return '{}';
   end if;
@@ -31,7 +31,7 @@ begin
     select e.id
     from unnest(p_rows) i
     join public.webhook_endpoints p on p.id = i.endpoint_id
-    join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+    join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id
     where i.dedupe_key like 'body:%' and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds)
     order by e.id
     for update of e
@@ -42,7 +42,7 @@ begin
   where e.id = x.id;
   select coalesce(array_agg(i.id), '{}') into v_seen
   from unnest(p_rows) i
-  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id;
   return v_seen;
 end
 $$;
@@ -129,7 +129,7 @@ as $$
   from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
         from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
   left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
-  left join public.webhook_events e on not i.is_new and e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+  left join public.webhook_events e on not i.is_new and e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id
 $$;
 comment on function private.store_results(private.incoming_event[], uuid[], jsonb) is 'What became of each row, in order.';
 revoke execute on function private.store_results(private.incoming_event[], uuid[], jsonb) from public, anon, authenticated;
@@ -137,6 +137,7 @@ grant execute on function private.store_results(private.incoming_event[], uuid[]
 
 create function public.ingest_events(p_events text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_event json;

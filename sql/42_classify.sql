@@ -2,6 +2,7 @@
 
 create function public.claim_classify(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();
@@ -27,6 +28,7 @@ grant execute on function public.claim_classify(integer, integer, text) to servi
 
 create function public.finish_classify(p_lease_id uuid, p_results text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_asked uuid[];

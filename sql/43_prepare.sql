@@ -2,6 +2,7 @@
 
 create function public.claim_prepare(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();

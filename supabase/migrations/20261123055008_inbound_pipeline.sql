@@ -769,7 +769,7 @@ create table public.webhook_events (
   leased_until timestamptz,
   processed_at timestamptz,
   created_at timestamptz not null default now(),
-  constraint webhook_events_endpoint_id_dedupe_key_key unique (endpoint_id, dedupe_key),
+  constraint webhook_events_dedupe_key_endpoint_id_key unique (dedupe_key, endpoint_id),
   constraint webhook_events_user_id_id_key unique (user_id, id),
   constraint leased_rows_have_a_lease check ((status = 'processing') = (lease_id is not null) and (lease_id is null) = (leased_until is null)),
   constraint processed_rows_are_done check ((status = 'processed') = (stage = 'done') and (status = 'processed') = (processed_at is not null)),
@@ -1074,7 +1074,7 @@ declare
   v_seen uuid[];
 begin
   perform from unnest(p_rows) i
-  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id;
   if not found then
     return '{}';
   end if;
@@ -1084,7 +1084,7 @@ begin
     select e.id
     from unnest(p_rows) i
     join public.webhook_endpoints p on p.id = i.endpoint_id
-    join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+    join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id
     where i.dedupe_key like 'body:%' and e.created_at < now() - make_interval(secs => p.dedupe_window_seconds)
     order by e.id
     for update of e
@@ -1095,7 +1095,7 @@ begin
   where e.id = x.id;
   select coalesce(array_agg(i.id), '{}') into v_seen
   from unnest(p_rows) i
-  join public.webhook_events e on e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key;
+  join public.webhook_events e on e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id;
   return v_seen;
 end
 $$;
@@ -1182,7 +1182,7 @@ as $$
   from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
         from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
   left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
-  left join public.webhook_events e on not i.is_new and e.endpoint_id = i.endpoint_id and e.dedupe_key = i.dedupe_key
+  left join public.webhook_events e on not i.is_new and e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id
 $$;
 comment on function private.store_results(private.incoming_event[], uuid[], jsonb) is 'What became of each row, in order.';
 revoke execute on function private.store_results(private.incoming_event[], uuid[], jsonb) from public, anon, authenticated;
@@ -1190,6 +1190,7 @@ grant execute on function private.store_results(private.incoming_event[], uuid[]
 
 create function public.ingest_events(p_events text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_event json;
@@ -1220,6 +1221,7 @@ grant execute on function public.ingest_events(text) to service_role;
 
 create function public.claim_classify(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();
@@ -1245,6 +1247,7 @@ grant execute on function public.claim_classify(integer, integer, text) to servi
 
 create function public.finish_classify(p_lease_id uuid, p_results text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_asked uuid[];
@@ -1300,6 +1303,7 @@ grant execute on function public.finish_classify(uuid, text) to service_role;
 
 create function public.claim_prepare(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();
@@ -1707,6 +1711,7 @@ grant select, insert, update, delete on table public.notifications, public.chat_
 
 create function public.claim_rules(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();
