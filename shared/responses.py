@@ -30,12 +30,16 @@ def json_response(
     content: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A JSON response that no cache keeps and no browser takes for something else."""
-    response = Response(orjson.dumps(content), status, media_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    for name, value in (headers or {}).items():
-        response.headers[name] = value
-    return response
+    return Response(
+        orjson.dumps(content),
+        status,
+        media_type="application/json",
+        headers={
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **(headers or {}),
+        },
+    )
 
 
 def success(data: Any, status: int = 200) -> Response:

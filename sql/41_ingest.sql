@@ -57,6 +57,7 @@ declare
   -- Parsed once: every further look at the rows is a cheap walk over this array.
   v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
   v_seen uuid[];
+  v_is_limited boolean;
   v_granted jsonb;
   v_inserted uuid[];
 begin
@@ -67,16 +68,19 @@ begin
     select p.id from public.webhook_endpoints p
     where p.id in (select i.endpoint_id from unnest(v_rows) i) and p.rate_limit_per_minute is not null
     order by p.id) l;
+  v_is_limited := found;
   v_seen := private.seen_before(v_rows);
-  select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
-  from (
-    select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
-    from unnest(v_rows) i
-    join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
-    where i.id <> all (v_seen)
-    group by i.endpoint_id, p.rate_limit_per_minute
-    order by i.endpoint_id) w
-  cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+  if v_is_limited then
+    select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
+    from (
+      select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
+      from unnest(v_rows) i
+      join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
+      where i.id <> all (v_seen)
+      group by i.endpoint_id, p.rate_limit_per_minute
+      order by i.endpoint_id) w
+    cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+  end if;
 
   with incoming as (
     select i.*, p.created_by, p.rate_limit_per_minute,

@@ -13,7 +13,7 @@ create table public.entity_automation_rules (
   updated_at timestamptz not null default now(),
   constraint entity_automation_rules_user_id_id_key unique (user_id, id)
 );
-comment on table public.entity_automation_rules is 'What to do with every event of an entity type. Rules with a lower priority number run first.';
+comment on table public.entity_automation_rules is 'What to do with every event of an entity type. Rules with a lower priority number run first, of two with the same the older.';
 comment on column public.entity_automation_rules.condition is 'CEL over event, person, entity and endpoint; empty means always.';
 create index entity_automation_rules_active_idx on public.entity_automation_rules (user_id, entity_table) where is_active;
 

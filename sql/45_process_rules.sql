@@ -32,7 +32,7 @@ begin
         'condition', r.condition, 'priority', r.priority,
         'actions', coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'position', a.position, 'action_type', a.action_type,
           'action_config', a.action_config) order by a.position)
-          from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.name, r.id)
+          from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.created_at, r.id)
       from public.entity_automation_rules r
       where r.user_id = any (v_user_ids) and r.is_active
         and r.entity_table in (select e.entity_table from unnest(v_leased) e)), '[]'),

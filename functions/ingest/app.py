@@ -42,8 +42,8 @@ def create_app(settings: IngestSettings) -> Starlette:
 
     return Starlette(
         routes=[
-            *health_routes("ingest", ping),
             *(Route(path, receive, methods=["POST"]) for path in PATHS),
+            *health_routes("ingest", ping),
         ],
         middleware=[Middleware(RequestIds)],
         exception_handlers=EXCEPTION_HANDLERS,

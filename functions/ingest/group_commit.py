@@ -29,7 +29,8 @@ class GroupCommit(Generic[Result]):
         store: stores rows in one transaction and returns one result per row, in order.
         max_rows: rows in a group.
         max_bytes: bytes in a group; a single larger row goes alone.
-        concurrency: groups under way at once; one beside another only when it is full.
+        concurrency: groups under way at once.
+        overlap_rows: rows that must wait before a group starts beside one under way.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class GroupCommit(Generic[Result]):
         max_rows: int,
         max_bytes: int,
         concurrency: int,
+        overlap_rows: int,
     ) -> None:
         self._store = store
-        self._max_rows, self._max_bytes, self._concurrency = max_rows, max_bytes, concurrency
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self._concurrency, self._overlap_rows = concurrency, overlap_rows
         self._waiting: deque[_Waiting[Result]] = deque()
         self._groups: set[asyncio.Task[None]] = set()
 
@@ -62,14 +65,18 @@ class GroupCommit(Generic[Result]):
             await asyncio.gather(*self._groups)
 
     def _start_groups(self) -> None:
-        while self._waiting and (not self._groups or self._has_full_group()):
+        while self._waiting and (not self._groups or self._may_overlap()):
             task = asyncio.create_task(self._commit(self._next_group()))
             self._groups.add(task)
             task.add_done_callback(self._on_done)
 
-    def _has_full_group(self) -> bool:
-        """Whether another call may start beside those under way: few large groups cost less than many small."""
-        return len(self._waiting) >= self._max_rows and len(self._groups) < self._concurrency
+    def _may_overlap(self) -> bool:
+        """Whether another call may start beside those under way.
+
+        Each has a price of its own, so a few rows wait; but with many the database works on one group while the
+        next one's requests are read.
+        """
+        return len(self._waiting) >= self._overlap_rows and len(self._groups) < self._concurrency
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._groups.discard(task)

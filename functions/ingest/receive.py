@@ -42,6 +42,7 @@ class Receiver:
             max_rows=settings.group_max_events,
             max_bytes=settings.group_max_bytes,
             concurrency=settings.group_concurrency,
+            overlap_rows=settings.group_overlap_events,
         )
 
     async def receive(self, request: Request) -> Response:
@@ -57,7 +58,7 @@ class Receiver:
             limit=self._settings.max_body_bytes,
             deadline_seconds=self._settings.body_deadline_seconds,
         )
-        signed = SignedRequest(request.method, str(request.url), Headers(raw_headers), body)
+        signed = SignedRequest(request.method, request.scope["path"], Headers(raw_headers), body)
         try:
             accepted = accept(signed, endpoint, int(time.time()))
         except InvalidSignature:

@@ -35,4 +35,7 @@ class IngestSettings(PipelineSettings):
     """Bytes that one RPC may carry, unless a single event has more."""
 
     group_concurrency: int = 2
-    """RPCs under way at once. A second one starts for a full group only; else what arrives waits and goes together."""
+    """RPCs under way at once."""
+
+    group_overlap_events: int = 16
+    """Events that must wait before an RPC starts beside one under way; fewer wait for it and go together."""

@@ -1,8 +1,8 @@
 """From an event to what its owner's automation rules make of it.
 
 Pure: what `claim_rules` handed out goes in, what `finish_rules` takes comes out. The rules of an
-event are the active ones of its owner for its entity type, lowest priority number first (then by
-name and id), each with its actions in order of position.
+event are the active ones of its owner for its entity type, lowest priority number first (then in
+the order of the claim, the older one first), each with its actions in order of position.
 
 All conditions and templates of an event see it as it was claimed: what one rule does, such as
 set_field, is not seen by the next. An action that has already succeeded for the event is left out,
@@ -112,7 +112,7 @@ class Rulebook:
 
     def __init__(self, rules: list[Rule], invoice_field_maps: list[InvoiceFieldMap]) -> None:
         self._rules: defaultdict[tuple[str, str], list[Rule]] = defaultdict(list)
-        for rule in sorted(rules, key=lambda rule: (rule.priority, rule.name, rule.id)):
+        for rule in sorted(rules, key=lambda rule: rule.priority):
             self._rules[rule.user_id, rule.entity_table].append(rule)
         self._invoice_field_maps = {
             owned.user_id: field_maps.merge(owned.field_map, None) for owned in invoice_field_maps

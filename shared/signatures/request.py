@@ -49,7 +49,7 @@ class SignedRequest:
     """One request as it came: the body is the bytes that were signed."""
 
     method: str
-    url: str
+    path: str
     headers: Headers
     body: bytes
 

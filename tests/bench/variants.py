@@ -31,7 +31,9 @@ def one_rpc_per_request() -> Starlette:
 
 def one_rpc_per_request_fast_client() -> Starlette:
     """The same over the HTTP client that Switchhook uses."""
-    return create_app(IngestSettings(group_max_events=1, group_concurrency=1000))
+    return create_app(
+        IngestSettings(group_max_events=1, group_concurrency=1000, group_overlap_events=1)
+    )
 
 
 def stores_nothing() -> Starlette:

@@ -24,9 +24,11 @@ class Store:
 
 
 def group_commit(
-    store: Store, *, rows: int = 10, size: int = 1000, concurrency: int = 1
+    store: Store, *, rows: int = 10, size: int = 1000, concurrency: int = 1, overlap: int = 1
 ) -> GroupCommit[str]:
-    return GroupCommit(store, max_rows=rows, max_bytes=size, concurrency=concurrency)
+    return GroupCommit(
+        store, max_rows=rows, max_bytes=size, concurrency=concurrency, overlap_rows=overlap
+    )
 
 
 async def submitted(group: GroupCommit[str], *rows: bytes) -> list[asyncio.Task[str]]:
@@ -103,9 +105,9 @@ async def test_as_many_calls_run_at_once_as_allowed() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_a_second_call_starts_only_when_its_group_is_full() -> None:
+async def test_a_second_call_starts_only_when_enough_wait_for_it() -> None:
     store = Store()
-    group = group_commit(store, rows=2, concurrency=2)
+    group = group_commit(store, concurrency=2, overlap=2)
     tasks = await submitted(group, b"a")
     tasks += await submitted(group, b"b")
     assert store.groups == [[b"a"]]
@@ -121,7 +123,9 @@ async def test_a_failed_call_fails_its_group_and_no_other() -> None:
             raise ConnectionError("away")
         return [row.decode() for row in rows]
 
-    group: GroupCommit[str] = GroupCommit(store, max_rows=2, max_bytes=1000, concurrency=1)
+    group: GroupCommit[str] = GroupCommit(
+        store, max_rows=2, max_bytes=1000, concurrency=1, overlap_rows=1
+    )
     results = await asyncio.gather(
         *(group.submit(row) for row in (b"bad", b"with", b"good")), return_exceptions=True
     )

@@ -120,16 +120,15 @@ def test_a_rule_whose_condition_does_not_hold_does_nothing() -> None:
     assert actions_of(event(), *rules) == []
 
 
-def test_rules_go_by_priority_then_name_then_id() -> None:
+def test_rules_go_by_priority_then_as_they_were_claimed() -> None:
     rules = [
         rule("last", priority=200, name="a"),
-        rule("third", priority=100, name="b"),
+        rule("1st", priority=100, name="b"),
         rule("2nd", priority=100, name="a"),
-        rule("1st", priority=100, name="a"),
         rule("first", priority=-5, name="z"),
     ]
     done = actions_of(event(), *rules)
-    assert [result["rule_id"] for result in done] == ["first", "1st", "2nd", "third", "last"]
+    assert [result["rule_id"] for result in done] == ["first", "1st", "2nd", "last"]
 
 
 def test_actions_go_by_position() -> None:

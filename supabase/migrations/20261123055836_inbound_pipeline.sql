@@ -1110,6 +1110,7 @@ declare
   -- Parsed once: every further look at the rows is a cheap walk over this array.
   v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
   v_seen uuid[];
+  v_is_limited boolean;
   v_granted jsonb;
   v_inserted uuid[];
 begin
@@ -1120,16 +1121,19 @@ begin
     select p.id from public.webhook_endpoints p
     where p.id in (select i.endpoint_id from unnest(v_rows) i) and p.rate_limit_per_minute is not null
     order by p.id) l;
+  v_is_limited := found;
   v_seen := private.seen_before(v_rows);
-  select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
-  from (
-    select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
-    from unnest(v_rows) i
-    join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
-    where i.id <> all (v_seen)
-    group by i.endpoint_id, p.rate_limit_per_minute
-    order by i.endpoint_id) w
-  cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+  if v_is_limited then
+    select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
+    from (
+      select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
+      from unnest(v_rows) i
+      join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
+      where i.id <> all (v_seen)
+      group by i.endpoint_id, p.rate_limit_per_minute
+      order by i.endpoint_id) w
+    cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+  end if;
 
   with incoming as (
     select i.*, p.created_by, p.rate_limit_per_minute,
@@ -1577,7 +1581,7 @@ create table public.entity_automation_rules (
   updated_at timestamptz not null default now(),
   constraint entity_automation_rules_user_id_id_key unique (user_id, id)
 );
-comment on table public.entity_automation_rules is 'What to do with every event of an entity type. Rules with a lower priority number run first.';
+comment on table public.entity_automation_rules is 'What to do with every event of an entity type. Rules with a lower priority number run first, of two with the same the older.';
 comment on column public.entity_automation_rules.condition is 'CEL over event, person, entity and endpoint; empty means always.';
 create index entity_automation_rules_active_idx on public.entity_automation_rules (user_id, entity_table) where is_active;
 
@@ -1741,7 +1745,7 @@ begin
         'condition', r.condition, 'priority', r.priority,
         'actions', coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'position', a.position, 'action_type', a.action_type,
           'action_config', a.action_config) order by a.position)
-          from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.name, r.id)
+          from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.created_at, r.id)
       from public.entity_automation_rules r
       where r.user_id = any (v_user_ids) and r.is_active
         and r.entity_table in (select e.entity_table from unnest(v_leased) e)), '[]'),
