@@ -6,7 +6,6 @@ size, time and depth before anything reads it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -17,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
@@ -25,12 +24,11 @@ from typing_extensions import override
 from functions.api.access_token import Caller, read_caller
 from functions.api.settings import ApiSettings
 from shared import payload
+from shared.body import read_body
 from shared.database import Database
 from shared.encryption import SecretBox
 from shared.errors import (
     InvalidRequest,
-    PayloadTooLarge,
-    RequestTimeout,
     UnsupportedMediaType,
 )
 from shared.responses import error_response
@@ -82,13 +80,9 @@ class JsonRequest(Request):
 
         Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType, InvalidJson or InvalidRequest.
         """
-        try:
-            async with asyncio.timeout(settings.body_deadline_seconds):
-                self._body = await self._read(settings.max_body_bytes)
-        except TimeoutError:
-            raise RequestTimeout from None
-        except ClientDisconnect:
-            raise InvalidRequest("The sender hung up before the body was complete") from None
+        self._body = await read_body(
+            self, limit=settings.max_body_bytes, deadline_seconds=settings.body_deadline_seconds
+        )
         if not self._body:
             return
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -98,19 +92,6 @@ class JsonRequest(Request):
         if parsed.altered:
             raise InvalidRequest("The body holds a NUL or half a surrogate pair in a text")
         self._json = parsed.value
-
-    async def _read(self, limit: int) -> bytes:
-        declared = self.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > limit:
-            raise PayloadTooLarge(f"The body is larger than {limit} bytes")
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in self.stream():
-            size += len(piece)
-            if size > limit:
-                raise PayloadTooLarge(f"The body is larger than {limit} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
 
 
 class ApiRoute(APIRoute):
