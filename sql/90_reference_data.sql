@@ -121,3 +121,87 @@ $entity_types$::jsonb)
 on conflict (user_id, name) do update set
   description = excluded.description, target_table = excluded.target_table, match_columns = excluded.match_columns,
   field_map = excluded.field_map;
+
+-- The event types that ship with Switchhook: what platforms like those it was made for have to tell, each with an example.
+
+insert into public.event_types (id, user_id, name, description, example)
+select ('5e1f0000-0000-4000-8001-' || lpad(r.place::text, 12, '0'))::uuid, null, r.type ->> 'name', r.type ->> 'description', r.type -> 'example'
+from json_array_elements($event_types$
+[
+  {"name": "conversation.created", "description": "A new conversation is created.", "example":
+    {"id": "60d21b4667d0d8992e610c85", "title": "Support Request", "participants": ["user123", "bot456"], "metadata": {"source": "website", "referrer": "contact-page"}, "createdAt": "2026-05-01T12:00:00Z"}},
+  {"name": "conversation.updated", "description": "A conversation is updated.", "example":
+    {"id": "60d21b4667d0d8992e610c85", "title": "Support Request (urgent)", "participants": ["user123", "bot456"], "metadata": {"source": "website"}, "createdAt": "2026-05-01T12:00:00Z", "updatedAt": "2026-05-01T12:10:00Z"}},
+  {"name": "conversation.deleted", "description": "A conversation is deleted.", "example":
+    {"id": "60d21b4667d0d8992e610c85", "title": "Support Request", "deletedAt": "2026-05-02T08:00:00Z"}},
+  {"name": "conversation.assigned", "description": "A conversation is given to an agent.", "example":
+    {"conversationId": "conv_456", "contactId": "contact_789", "assignedTo": {"id": "agent_12", "name": "Grace Hopper"}, "timestamp": "2026-01-01T12:00:00.000Z"}},
+  {"name": "conversation.added", "description": "A conversation has a new message.", "example":
+    {"conversation": {"id": "0b5e6f0e-6b1f-4c53-9a5e-6f2f6a4f1c11", "ticket_id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "sender": "customer@example.com", "message": "It happens again.", "created_at": "2026-01-15T10:35:00Z"}}},
+  {"name": "message.created", "description": "A new message is sent.", "example":
+    {"id": "60d21b4667d0d8992e610c86", "conversationId": "60d21b4667d0d8992e610c85", "sender": {"id": "user123", "type": "user"}, "content": {"type": "text", "text": "Hello, I need help with my account."}, "metadata": {"source": "web-client", "clientInfo": {"browser": "Chrome", "os": "Windows"}}, "createdAt": "2026-05-01T12:05:00Z"}},
+  {"name": "message.updated", "description": "A message is updated.", "example":
+    {"id": "60d21b4667d0d8992e610c86", "conversationId": "60d21b4667d0d8992e610c85", "sender": {"id": "user123", "type": "user"}, "content": {"type": "text", "text": "Hello, I need help with my second account."}, "createdAt": "2026-05-01T12:05:00Z", "updatedAt": "2026-05-01T12:06:00Z"}},
+  {"name": "message.deleted", "description": "A message is deleted.", "example":
+    {"id": "60d21b4667d0d8992e610c86", "conversationId": "60d21b4667d0d8992e610c85", "deletedAt": "2026-05-01T12:07:00Z"}},
+  {"name": "message.new", "description": "A message has come in or gone out.", "example":
+    {"messageId": "msg_123", "conversationId": "conv_456", "contactId": "contact_789", "direction": "inbound", "type": "text", "content": "Hello!", "timestamp": "2026-01-01T12:00:00.000Z"}},
+  {"name": "message_received", "description": "A chatbot has received a message.", "example":
+    {"messageId": "msg_123", "chatbotId": "60d21b4667d0d8992e610c87", "sender": "user123", "text": "Hello!", "receivedAt": "2026-05-01T12:05:00Z"}},
+  {"name": "chatbot.created", "description": "A chatbot is created.", "example":
+    {"id": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "version": "1.0.0", "createdAt": "2026-05-01T11:00:00Z"}},
+  {"name": "chatbot.updated", "description": "A chatbot is updated.", "example":
+    {"id": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "version": "1.1.0", "updatedAt": "2026-05-01T11:30:00Z"}},
+  {"name": "chatbot_updated", "description": "A chatbot or what it knows is updated.", "example":
+    {"chatbotId": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "changed": ["knowledge_base"], "updatedAt": "2026-05-01T11:30:00Z"}},
+  {"name": "chatbot.deleted", "description": "A chatbot is deleted.", "example":
+    {"id": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "deletedAt": "2026-06-01T09:00:00Z"}},
+  {"name": "chatbot.trained", "description": "A chatbot completes training.", "example":
+    {"id": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "version": "1.2.0", "training": {"startedAt": "2026-05-01T12:30:00Z", "completedAt": "2026-05-01T13:00:00Z", "status": "success", "metrics": {"accuracy": 0.92, "f1Score": 0.89, "precision": 0.91, "recall": 0.88}}}},
+  {"name": "chatbot.deployed", "description": "A chatbot is deployed.", "example":
+    {"id": "60d21b4667d0d8992e610c87", "name": "Customer Support Bot", "version": "1.2.0", "environment": "production", "deployedAt": "2026-05-01T13:30:00Z"}},
+  {"name": "user.created", "description": "A new user is created.", "example":
+    {"id": "user123", "email": "ada@example.com", "name": "Ada Lovelace", "createdAt": "2026-05-01T10:00:00Z"}},
+  {"name": "user.updated", "description": "A user's profile is updated.", "example":
+    {"id": "user123", "email": "ada@example.com", "name": "Ada King", "updatedAt": "2026-05-03T10:00:00Z"}},
+  {"name": "user.deleted", "description": "A user is deleted.", "example":
+    {"id": "user123", "deletedAt": "2026-06-01T10:00:00Z"}},
+  {"name": "user.login", "description": "A user logs in.", "example":
+    {"id": "user123", "email": "ada@example.com", "loginAt": "2026-05-01T10:00:00Z"}},
+  {"name": "user.logout", "description": "A user logs out.", "example":
+    {"id": "user123", "email": "ada@example.com", "logoutAt": "2026-05-01T18:00:00Z"}},
+  {"name": "campaign.started", "description": "A campaign begins to be sent.", "example":
+    {"campaignId": "camp_42", "name": "Spring sale", "recipients": 1200, "startedAt": "2026-03-20T08:00:00.000Z"}},
+  {"name": "campaign.completed", "description": "A campaign has been sent to everybody.", "example":
+    {"campaignId": "camp_42", "name": "Spring sale", "recipients": 1200, "delivered": 1188, "failed": 12, "completedAt": "2026-03-20T09:10:00.000Z"}},
+  {"name": "ticket.created", "description": "A ticket is opened.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request", "message": "Customer message here", "status": "new", "priority": "medium", "category": "Technical", "customer_email": "customer@example.com", "customer_name": "John Doe"}}},
+  {"name": "ticket.updated", "description": "A ticket is changed.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request", "status": "open", "priority": "high", "customer_email": "customer@example.com"}}},
+  {"name": "ticket.resolved", "description": "A ticket is resolved.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request", "status": "resolved", "priority": "high", "customer_email": "customer@example.com"}}},
+  {"name": "ticket.escalated", "description": "A ticket is handed on to somebody with more say.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request", "status": "escalated", "priority": "urgent", "customer_email": "customer@example.com"}}},
+  {"name": "ticket.deleted", "description": "A ticket is deleted.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request", "status": "resolved"}}},
+  {"name": "ai.response.generated", "description": "An answer to a ticket has been written by AI.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request"}, "ai_response": {"id": "2f9f9d7e-0f0f-4c8b-8a5e-7a55cf3a9d10", "text": "Please try to sign in again.", "confidence": 0.87}}},
+  {"name": "ai.response.requires_review", "description": "An answer by AI waits for a person to look at it.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request"}, "ai_response": {"id": "2f9f9d7e-0f0f-4c8b-8a5e-7a55cf3a9d10", "text": "Please try to sign in again.", "confidence": 0.41}}},
+  {"name": "ai.response.approved", "description": "An answer by AI is approved.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request"}, "ai_response": {"id": "2f9f9d7e-0f0f-4c8b-8a5e-7a55cf3a9d10", "text": "Please try to sign in again.", "approved_by": "grace@example.com"}}},
+  {"name": "ai.response.rejected", "description": "An answer by AI is rejected.", "example":
+    {"ticket": {"id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "ticket_number": "TKT-2026-001", "subject": "Support Request"}, "ai_response": {"id": "2f9f9d7e-0f0f-4c8b-8a5e-7a55cf3a9d10", "text": "Please try to sign in again."}, "reason": "The customer has tried that."}},
+  {"name": "feedback.received", "description": "A customer has given feedback.", "example":
+    {"feedback": {"id": "8d0a1a0b-52f5-4f55-b2ba-0b0a6a1f4a21", "ticket_id": "6a1b9c0e-8f57-4a11-9a43-b1de1c6c0d02", "rating": 5, "comment": "Quick and kind.", "customer_email": "customer@example.com"}}},
+  {"name": "contact.created", "description": "A contact is created.", "example":
+    {"id": "cust_123", "name": "John Doe", "email": "john@example.com", "phone": "+1234567890", "company": "Acme Inc", "metadata": {}}},
+  {"name": "order.completed", "description": "An order is completed.", "example":
+    {"id": "order_1001", "order_number": "1001", "total": 129.9, "currency": "EUR", "customer": {"name": "Ada Lovelace", "email": "ada@example.com"}}},
+  {"name": "webhook.disabled", "description": "Switchhook has switched a webhook off, because its receiver is gone or has failed for five days.", "example":
+    {"webhook": {"id": "60a3c9a4-52f0-4f0e-8c56-0a4f6c1d7e01", "name": "My Application Webhook", "url": "https://example.com/webhooks/chatbots", "events": ["conversation.created"]}, "reason": "The receiver answered 410 Gone"}},
+  {"name": "webhook.test", "description": "A test send to a webhook that subscribes to no event by name.", "example":
+    {"message": "This is a test."}}
+]
+$event_types$::json) with ordinality as r (type, place)
+on conflict (user_id, name) do update set description = excluded.description, example = excluded.example;
