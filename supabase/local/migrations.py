@@ -30,6 +30,7 @@ REFERENCE_DATA = SQL / "90_reference_data.sql"
 Kind = Literal["strict", "generous"]
 """Of a hosted project: one that grants nothing new by itself, or one that grants everything."""
 
+MOST_ROUNDS = 3
 HEADER = "-- Written by `make migration` from sql/. Never edited once it has shipped.\n"
 
 
@@ -136,8 +137,15 @@ def _difference(stack: Stack, *, allow_drops: bool) -> list[str]:
             scripts.append(REFERENCE_DATA.read_text())
     with _pair(stack, "generous") as (migrated, wanted):
         _run(migrated, scripts)
-        # Only privileges can differ now: those that such a project gave to what is new.
-        return scripts + pgdelta.plan(migrated, wanted, allow_drops=True)
+        # Only privileges can differ now: those that such a project gave to what is new. Taking a
+        # table's away takes those on its columns too, which the next round gives back.
+        for _ in range(MOST_ROUNDS):
+            privileges = pgdelta.plan(migrated, wanted, allow_drops=True)
+            if not privileges:
+                break
+            _run(migrated, privileges)
+            scripts += privileges
+    return scripts
 
 
 def _run(url: str, scripts: list[str]) -> None:
