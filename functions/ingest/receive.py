@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.ingest.endpoints import Endpoint, Endpoints
-from functions.ingest.group_commit import GroupCommit
+from shared.group_commit import GroupCommit
 from functions.ingest.ingest import Handshake, accept, outcome
 from functions.ingest.settings import IngestSettings
 from shared.body import read_body

@@ -39,6 +39,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "classify": ("/functions/v1/classify",),
     "prepare_for_rules": ("/functions/v1/prepare-for-rules",),
     "process_rules": ("/functions/v1/process-rules",),
+    "dispatch": ("/functions/v1/dispatch",),
     "api": ("/functions/v1/api", "/api"),
 }
 

@@ -16,6 +16,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -26,37 +27,50 @@ WORKERS = {
     "classify": "classify",
     "prepare_for_rules": "prepare-for-rules",
     "process_rules": "process-rules",
+    "dispatch": "dispatch",
 }
 """What a notification says, and the deployed name of the function that it means."""
 
+CALLS = {"dispatch": 2}
+"""Calls in flight at once, where not one: a call to dispatch lasts as long as the slowest receiver, and
+another tells it to look again.
+"""
+
 SWEEP_SECONDS = 5.0
+MIN_ALARM_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
 
 logger = logging.getLogger("scheduler")
 
 
 class Worker:
-    """One function: at most one call in flight, and one more after it if anything woke it meanwhile."""
+    """One function: few calls in flight, and one more after them if anything woke it meanwhile."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, calls: int = 1) -> None:
         self._client = client
         self._url = url
-        self._due = asyncio.Event()
+        self._calls = calls
+        self._due: asyncio.Queue[None] = asyncio.Queue(maxsize=1)
+        self._alarm: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
-        self._due.set()
+        with contextlib.suppress(asyncio.QueueFull):
+            self._due.put_nowait(None)
 
     async def run(self) -> None:
-        """Call the function whenever it is due, until cancelled. Failures pause it, longer each time."""
+        """Call the function whenever it is due, until cancelled."""
+        await asyncio.gather(*(self._run() for _ in range(self._calls)))
+
+    async def _run(self) -> None:
+        """Failures pause it, longer each time."""
         failures = 0
         while True:
-            await self._due.wait()
-            self._due.clear()
+            await self._due.get()
             if await self._call():
                 failures = 0
                 continue
             failures += 1
-            self._due.set()
+            self.wake()
             await asyncio.sleep(pause(failures))
 
     async def _call(self) -> bool:
@@ -66,9 +80,21 @@ class Worker:
             logger.warning("%s cannot be reached: %s", self._url, type(error).__name__)
             return False
         if response.is_success:
+            self._set_alarm(response)
             return True
         logger.warning("%s answered %d", self._url, response.status_code)
         return False
+
+
+    def _set_alarm(self, response: httpx.Response) -> None:
+        """Wake it when it says that there will be more to do; the sweep may come before."""
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            next_at = datetime.fromisoformat(response.json()["data"]["next_at"])
+            wait = (next_at - datetime.now(UTC)).total_seconds()
+            if self._alarm is not None:
+                self._alarm.cancel()
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(max(wait, MIN_ALARM_SECONDS), self.wake)
 
 
 def pause(failures: int) -> float:
@@ -115,7 +141,7 @@ async def serve(
     # The functions are on this machine: no proxy that the environment names is asked.
     async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client:
         workers = {
-            word: Worker(client, f"{functions_url}/functions/v1/{name}")
+            word: Worker(client, f"{functions_url}/functions/v1/{name}", CALLS.get(word, 1))
             for word, name in WORKERS.items()
         }
         jobs = [worker.run() for worker in workers.values()]

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 import shared.database
 from functions.ingest.app import create_app
-from functions.ingest.group_commit import GroupCommit
+from shared.group_commit import GroupCommit
 from functions.ingest.settings import IngestSettings
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from layout import LOCAL
 from tests.running_stack import RunningStack
 
 CLASSIFY, RULES = "/functions/v1/classify", "/functions/v1/process-rules"
+DISPATCH = "/functions/v1/dispatch"
 
 
 class Functions:
@@ -32,8 +35,9 @@ class Functions:
         self.most_at_once = 0
         self.authorizations: set[str | None] = set()
         self.bodies: set[bytes] = set()
-        self.statuses: list[int] = []
+        self.statuses: dict[str, list[int]] = {}
         self.seconds = 0.0
+        self.answer: dict[str, Any] = {}
         self._lock = threading.Lock()
         noted = self
 
@@ -55,13 +59,16 @@ class Functions:
             self.most_at_once = max(self.most_at_once, self.in_flight[handler.path])
             self.authorizations.add(handler.headers["authorization"])
             self.bodies.add(body)
-            status = self.statuses.pop(0) if self.statuses else 200
+            statuses = self.statuses.get(handler.path)
+            status = statuses.pop(0) if statuses else 200
         time.sleep(self.seconds)
         with self._lock:
             self.in_flight[handler.path] -= 1
+        answer = json.dumps({"data": self.answer}).encode()
         handler.send_response(status)
-        handler.send_header("content-length", "0")
+        handler.send_header("content-length", str(len(answer)))
         handler.end_headers()
+        handler.wfile.write(answer)
 
 
 @pytest.fixture
@@ -87,7 +94,7 @@ def running(
     ) as process:
         try:
             wait_for(ready.exists)
-            wait_for(lambda: len(functions.calls) == 3 and not +functions.in_flight)
+            wait_for(lambda: len(functions.calls) == len(scheduler.WORKERS) and not +functions.in_flight)
             yield process
         finally:
             process.kill()
@@ -131,6 +138,33 @@ def test_a_burst_makes_one_call_at_a_time_and_at_least_one_after_the_last(
     assert functions.calls[CLASSIFY] <= before + 4
 
 
+def test_dispatch_is_told_to_look_again_while_it_is_at_work(
+    running: object, functions: Functions, database: psycopg.Connection[Any]
+) -> None:
+    functions.seconds = 1
+    notify(database, "dispatch")
+    wait_for(lambda: functions.in_flight[DISPATCH] == 1)
+
+    notify(database, "dispatch")
+
+    wait_for(lambda: functions.in_flight[DISPATCH] == 2, seconds=0.9)
+
+
+def test_a_function_is_called_when_it_said_that_there_would_be_more(
+    running: object, functions: Functions, database: psycopg.Connection[Any]
+) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=0.7)
+    functions.answer = {"next_at": soon.isoformat()}
+    asked = functions.calls[DISPATCH]
+    notify(database, "dispatch")
+    wait_for(lambda: functions.calls[DISPATCH] > asked and not functions.in_flight[DISPATCH])
+    functions.answer = {}
+    before = functions.calls[DISPATCH]
+
+    wait_for(lambda: functions.calls[DISPATCH] > before, seconds=2)
+    assert datetime.now(UTC) >= soon
+
+
 def test_an_unknown_notification_is_ignored(
     running: subprocess.Popen[bytes], functions: Functions, database: psycopg.Connection[Any]
 ) -> None:
@@ -145,7 +179,7 @@ def test_an_unknown_notification_is_ignored(
 def test_a_function_that_fails_is_called_again(
     running: object, functions: Functions, database: psycopg.Connection[Any]
 ) -> None:
-    functions.statuses = [503, 500]
+    functions.statuses = {CLASSIFY: [503, 500]}
     before = functions.calls[CLASSIFY]
 
     notify(database, "classify")

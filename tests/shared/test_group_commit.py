@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from functions.ingest.group_commit import GroupCommit
+from shared.group_commit import GroupCommit
 
 
 class Store:
