@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from functions.dispatch.claimed import Claim, Delivery, Event, Webhook
@@ -16,8 +16,9 @@ from shared.encryption import SecretBox
 from shared.errors import InvalidExpression
 from shared.event_schemas import problems
 from shared.expressions import Context, EvaluationFailed
-from shared.profiles import Signing, signing_for
+from shared.profiles import Signing, checked_profile
 
+MAX_KEPT: Final = 10_000
 FILTER_BUDGET: Final = 200_000
 """Units of work (shared/expressions/cost.py) for one filter and one event: 20 ms."""
 
@@ -49,24 +50,36 @@ class Body:
 
 
 class Targets:
-    """Webhooks ready to be delivered to. What was decrypted is kept, as it takes longer than all the rest."""
+    """Webhooks ready to be delivered to; kept, as decrypting takes longer than all the rest."""
 
     def __init__(self, secrets: SecretBox) -> None:
-        self._decrypt = lru_cache(maxsize=10_000)(secrets.decrypt)
+        self._secrets = secrets
+        self._kept: OrderedDict[str, tuple[Webhook, Target]] = OrderedDict()
 
     def target(self, webhook: Webhook) -> Target:
         """Raises InternalError where a secret cannot be decrypted."""
+        kept = self._kept.get(webhook.id)
+        if kept is not None and kept[0] == webhook:
+            return kept[1]
+        target = self._make(webhook)
+        self._kept[webhook.id] = (webhook, target)
+        self._kept.move_to_end(webhook.id)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return target
+
+    def _make(self, webhook: Webhook) -> Target:
         url, headers, keys = webhook.url, {}, []
         for secret in webhook.secrets:
-            text = self._decrypt(secret.ciphertext)
+            text = self._secrets.decrypt(secret.ciphertext)
             if secret.purpose == "url":
                 url = text
             elif secret.purpose == "header":
                 headers[secret.name] = text
             else:
                 keys.append(text)
-        signing = signing_for(webhook.signature_profile, webhook.signature_settings, tuple(keys))
-        return Target(webhook, url, headers, signing)
+        name, settings = checked_profile(webhook.signature_profile, webhook.signature_settings)
+        return Target(webhook, url, headers, Signing(name, settings, tuple(keys)))
 
 
 class Batch:
@@ -79,7 +92,6 @@ class Batch:
         self._events = {event.id: event for event in claim.events}
         # A user's own schema hides a shipped one.
         self._schemas = {(one.user_id, one.name): one.json_schema for one in claim.schemas}
-        self._ready: dict[str, Target] = {}
         self._bodies: dict[tuple[str, str], Body] = {}
 
     def __iter__(self) -> Iterator[tuple[Delivery, Webhook, Event]]:
@@ -89,9 +101,7 @@ class Batch:
 
     def target(self, webhook: Webhook) -> Target:
         """See Targets.target."""
-        if webhook.id not in self._ready:
-            self._ready[webhook.id] = self._targets.target(webhook)
-        return self._ready[webhook.id]
+        return self._targets.target(webhook)
 
     def passes(self, webhook: Webhook, event: Event) -> bool:
         """Whether the webhook wants this event. A test it always wants.

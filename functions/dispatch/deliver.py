@@ -7,7 +7,6 @@ failed. What was attempted and could not be recorded is the dispatcher's to tell
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +18,7 @@ from functions.dispatch.batch import Batch, Target, Undeliverable
 from functions.dispatch.claimed import Delivery, Event, Result, Webhook
 from functions.dispatch.sender import Answer, Outgoing, Sender
 from shared.errors import SwitchhookError
-from shared.profiles import sign, signature_headers
+from shared.profiles import Attempt, sign
 
 HIDDEN: Final = "***"
 MIN_SECRET: Final = 6
@@ -49,16 +48,16 @@ async def deliver(
             lease_id, delivery, webhook, "internal_error", "The delivery could not be prepared"
         )
     attempt_id = str(uuid_utils.uuid7())
-    signed = sign(
-        target.signing,
+    attempted_at = datetime.now(UTC)
+    attempt = Attempt(
         body=body.content,
         event_type=event.type,
         message_id=event.id,
         attempt_id=attempt_id,
-        timestamp=int(time.time()),
+        timestamp=int(attempted_at.timestamp()),
         try_number=delivery.try_number,
     )
-    attempted_at = datetime.now(UTC)
+    signed = sign(target.signing, attempt)
     answer = await sender.send(
         Outgoing(target.url, {**target.headers, **signed}, body.content, webhook.timeout_seconds)
     )
@@ -126,8 +125,9 @@ def _problem(answer: Answer) -> tuple[str | None, str | None]:
 
 def _shown(target: Target, signed: Mapping[str, str]) -> dict[str, str]:
     """The request's headers for the log, without signatures and the webhook's own values."""
-    hidden = signature_headers(target.signing)
-    shown = {name: HIDDEN if name in hidden else value for name, value in signed.items()}
+    layout = target.signing.layout
+    signatures = {"webhook-signature", layout.signature_header if layout else ""}
+    shown = {name: HIDDEN if name in signatures else value for name, value in signed.items()}
     return dict.fromkeys(target.headers, HIDDEN) | shown
 
 

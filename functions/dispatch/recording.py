@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
 from functions.dispatch.claimed import Result
 from shared.database import Database
-from shared.errors import DatabaseUnavailable, InvalidRequest
+from shared.errors import DatabaseUnavailable, SwitchhookError
 from shared.group_commit import GroupCommit
 
 MAX_ROWS: Final = 500
@@ -34,30 +33,13 @@ class Recorder:
     async def record(self, result: Result) -> bool:
         """Whether the delivery was still ours; its attempt is in the log either way.
 
-        What cannot be recorded is logged here, and delivered once more when its lease has run out.
+        What cannot be recorded is told in our log, and delivered once more when its lease has run out.
         """
         try:
-            return await self._submit(result)
-        except InvalidRequest:
-            # Something in a result of the group is beyond the database; the others shall not wait for it.
-            return await self._alone(result)
-        except DatabaseUnavailable:
-            logger.error("attempted but not recorded: %s", result.id)
+            return await self._group.submit(orjson.dumps(result))
+        except SwitchhookError:
+            logger.error("attempted but not recorded: %s", result.id)  # noqa: TRY400 (the error is known)
             return False
-
-    async def _alone(self, result: Result) -> bool:
-        for attempted in (result, _bare(result)):
-            try:
-                return (await self._finish([_json(attempted)]))[0]
-            except InvalidRequest:
-                continue
-            except DatabaseUnavailable:
-                break
-        logger.error("attempted but not recorded: %s", result.id)
-        return False
-
-    async def _submit(self, result: Result) -> bool:
-        return await self._group.submit(_json(result))
 
     async def _finish(self, rows: Sequence[bytes]) -> list[bool]:
         results = b"[" + b",".join(rows) + b"]"
@@ -76,13 +58,3 @@ async def _patiently(call: Callable[[], Any]) -> Any:
         except DatabaseUnavailable:
             await asyncio.sleep(pause / 2)
     return await call()
-
-
-def _json(result: Result) -> bytes:
-    return orjson.dumps(result)
-
-
-def _bare(result: Result) -> Result:
-    """A result without what came from outside."""
-    words = result.error_message and "The attempt's details cannot be stored"
-    return replace(result, error_message=words, response_headers=None, response_body=None)

@@ -498,6 +498,62 @@ $function$;
 
 ALTER FUNCTION "private"."publish_rows"() OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.record_alone(p_result json)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  return private.record_results(array[json_populate_record(null::private.delivery_result, p_result)]);
+exception
+  when data_exception or integrity_constraint_violation or program_limit_exceeded then
+    -- Without what came from outside; what became of the delivery is ours.
+    return private.record_results(array(
+      select r from jsonb_populate_record(null::private.delivery_result, jsonb_build_object('id', p_result ->> 'id', 'lease_id', p_result ->> 'lease_id',
+        'attempt', p_result ->> 'attempt', 'state', p_result ->> 'state', 'delay_seconds', p_result ->> 'delay_seconds',
+        'log_id', p_result ->> 'log_id', 'error_code', p_result ->> 'error_code', 'response_status', p_result ->> 'response_status',
+        'latency_ms', p_result ->> 'latency_ms', 'attempted_at', p_result ->> 'attempted_at',
+        'error_message', case when p_result ->> 'state' <> 'delivered' then 'The attempt''s details cannot be stored' end)) r));
+end
+$function$;
+
+ALTER FUNCTION "private"."record_alone"(json) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.record_results(p_results private.delivery_result[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_held uuid[];
+begin
+  perform from public.webhooks w
+  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(p_results) r))
+  order by w.id for key share;
+  perform from private.webhook_states s
+  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(p_results) r))
+  order by s.webhook_id for update;
+  select coalesce(array_agg(held.id), '{}') into v_held from (
+    select d.id from unnest(p_results) r
+    join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
+    order by d.id
+    for update of d) held;
+  perform private.log_attempts(p_results);
+  update public.webhook_deliveries d
+  set status = case r.state when 'retry' then 'pending' else r.state end::public.webhook_delivery_status,
+    run_after = case when r.state = 'retry' then now() + make_interval(secs => coalesce(r.delay_seconds, 0)) else d.run_after end,
+    lease_id = null, leased_until = null, response_status = r.response_status,
+    finished_at = case when r.state <> 'retry' then clock_timestamp() end,
+    error_message = case when r.state in ('retry', 'failed') then left(coalesce(r.error_message, 'Unknown error'), 2000) end
+  from unnest(p_results) r
+  where d.id = r.id and d.id = any (v_held);
+  perform private.note_outcomes(p_results, v_held);
+  return v_held;
+end
+$function$;
+
+ALTER FUNCTION "private"."record_results"(private.delivery_result[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.recover_webhook(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -936,34 +992,25 @@ CREATE OR REPLACE FUNCTION public.finish_deliveries(p_results text)
  SET enable_mergejoin TO 'off'
 AS $function$
 declare
-  v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results::json) r);
-  v_held uuid[];
+  v_asked uuid[] := array(select (r ->> 'id')::uuid from json_array_elements(p_results::json) r);
+  v_held uuid[] := '{}';
+  v_result json;
 begin
-  if exists (select from unnest(v_results) r where r.state is null or r.state not in ('delivered', 'retry', 'failed', 'filtered')) then
+  if exists (select from json_array_elements(p_results::json) r
+      where not coalesce(r ->> 'state' in ('delivered', 'retry', 'failed', 'filtered'), false)) then
     raise exception 'A state is delivered, retry, failed or filtered' using errcode = 'PT400', detail = 'WH001';
   end if;
-  perform from public.webhooks w
-  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by w.id for key share;
-  perform from private.webhook_states s
-  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by s.webhook_id for update;
-  select coalesce(array_agg(held.id), '{}') into v_held from (
-    select d.id from unnest(v_results) r
-    join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
-    order by d.id
-    for update of d) held;
-  perform private.log_attempts(v_results);
-  update public.webhook_deliveries d
-  set status = case r.state when 'retry' then 'pending' else r.state end::public.webhook_delivery_status,
-    run_after = case when r.state = 'retry' then now() + make_interval(secs => coalesce(r.delay_seconds, 0)) else d.run_after end,
-    lease_id = null, leased_until = null, response_status = r.response_status,
-    finished_at = case when r.state <> 'retry' then clock_timestamp() end,
-    error_message = case when r.state in ('retry', 'failed') then left(coalesce(r.error_message, 'Unknown error'), 2000) end
-  from unnest(v_results) r
-  where d.id = r.id and d.id = any (v_held);
-  perform private.note_outcomes(v_results, v_held);
-  return private.finished(array(select r.id from unnest(v_results) r), v_held);
+  begin
+    v_held := private.record_results(array(
+      select r from json_populate_recordset(null::private.delivery_result, p_results::json) r));
+  exception
+    -- Something in one result is beyond the tables: each is tried alone, so that it spoils no other.
+    when data_exception or integrity_constraint_violation or program_limit_exceeded then
+      for v_result in select value from json_array_elements(p_results::json) loop
+        v_held := v_held || private.record_alone(v_result);
+      end loop;
+  end;
+  return private.finished(v_asked, v_held);
 end
 $function$;
 
@@ -1249,6 +1296,10 @@ COMMENT ON FUNCTION "private"."publish_event"(text, text, uuid, text) IS 'See pu
 
 COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement did to a tracked table. Arguments: see private.track_table.';
 
+COMMENT ON FUNCTION "private"."record_alone"(json) IS 'Records one attempt; without the details if they cannot be stored.';
+
+COMMENT ON FUNCTION "private"."record_results"(private.delivery_result[]) IS 'Records attempts, all or (on an error) none; ids of the deliveries whose lease still held. See public.finish_deliveries.';
+
 COMMENT ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'See public.recover_webhook.';
 
 COMMENT ON FUNCTION "private"."replay_event"(uuid) IS 'See public.replay_event.';
@@ -1283,7 +1334,7 @@ COMMENT ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text)
 
 COMMENT ON FUNCTION "public"."create_webhook"(text, text) IS 'Registers a webhook of the caller with its encrypted secrets, in one transaction. p_webhook: JSON with the table''s columns; p_secrets: see private.store_webhook_secrets.';
 
-COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. A delivery whose lease has gone to another worker keeps its state; the attempt is logged all the same.';
+COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. A delivery whose lease has gone to another worker keeps its state; the attempt is logged all the same. Details that cannot be stored are left out.';
 
 COMMENT ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) IS 'How a webhook of the caller fares between two times: {attempts, succeeded, failed, success_rate, latency_p50_ms, latency_p95_ms, series[p_points of {at, succeeded, failed, latency_p50_ms, latency_p95_ms}], streak {success, length}, deliveries {by status}}. Tests do not count.';
 
@@ -1390,6 +1441,14 @@ REVOKE ALL ON FUNCTION "private"."publish_event"(text, text, uuid, text) FROM PU
 GRANT EXECUTE ON FUNCTION "private"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."publish_rows"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."record_alone"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."record_alone"(json) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."record_results"(private.delivery_result[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."record_results"(private.delivery_result[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
 

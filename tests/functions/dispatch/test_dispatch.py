@@ -1,0 +1,546 @@
+"""Dispatch against real receivers and the real database: what arrives, what is recorded, what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from standardwebhooks import Webhook
+
+from functions.dispatch.app import create_app
+from functions.dispatch.settings import DispatchSettings
+from tests.functions.dispatch.conftest import Dispatch, Hook, MakeHook, Publish
+from tests.receiver import Receiver, Reply
+from tests.running_stack import RunningStack, User
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+def delivery_of(database: Connection, hook: Hook, event_id: uuid.UUID | None = None) -> Any:
+    (row,) = database.execute(
+        "select * from public.webhook_deliveries where webhook_id = %s"
+        " and published_event_id = coalesce(%s, published_event_id)",
+        [hook.id, event_id],
+    ).fetchall()
+    return row
+
+
+def logs_of(database: Connection, hook: Hook) -> list[Any]:
+    return database.execute(
+        "select * from public.webhook_logs where webhook_id = %s order by attempt, id", [hook.id]
+    ).fetchall()
+
+
+def seconds_until_due(database: Connection, hook: Hook) -> float:
+    (row,) = database.execute(
+        "select extract(epoch from run_after - now())::float as seconds"
+        " from public.webhook_deliveries where webhook_id = %s",
+        [hook.id],
+    ).fetchall()
+    return float(row["seconds"])
+
+
+async def test_an_event_arrives_signed_and_is_logged(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    hook = make_hook(receiver.url, signature_profile="chatbots")
+    event_id = publish("ticket.created", {"ticket": {"subject": "Grüße", "amount": 1.50}})
+
+    counts = await dispatch()
+
+    assert (counts["claimed"], counts["delivered"]) == (1, 1)
+    (received,) = receiver.received
+    Webhook(hook.secret).verify(received.body, dict(received.headers))
+    assert received.event["event"] == "ticket.created"
+    assert received.event["data"] == {"ticket": {"subject": "Grüße", "amount": 1.5}}
+    assert received.message_id == str(event_id)
+    assert received.headers["x-chatbots-event"] == "ticket.created"
+    delivery = delivery_of(database, hook)
+    assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
+    (log,) = logs_of(database, hook)
+    assert (log["outcome"], log["response_status"], log["response_body"]) == ("delivered", 200, "OK")
+    assert str(log["id"]) == received.headers["x-chatbots-delivery"]
+
+
+async def test_the_envelope_has_the_time_of_the_event(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    make_hook(receiver.url)
+    event_id = publish()
+    await dispatch()
+
+    (row,) = database.execute(
+        "select created_at from public.published_events where id = %s", [event_id]
+    ).fetchall()
+    told = datetime.fromisoformat(receiver.received[0].event["timestamp"])
+    assert list(receiver.received[0].event) == ["event", "timestamp", "data"]
+    assert abs((told - row["created_at"]).total_seconds()) < 0.001
+
+
+async def test_what_fails_is_tried_at_once_then_later_with_the_same_id_and_body(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    receiver.reply = Reply(500, body=b"Not today")
+    hook = make_hook(receiver.url)
+    publish("order.completed", {"total": 5})
+
+    counts = await dispatch()
+
+    assert counts["retried"] == 2
+    first, second = receiver.received
+    assert (first.message_id, first.body) == (second.message_id, second.body)
+    assert first.headers["webhook-signature"] != "" != second.headers["webhook-signature"]
+    delivery = delivery_of(database, hook)
+    assert (delivery["status"], delivery["attempts"]) == ("pending", 2)
+    assert delivery["error_message"] == "The receiver answered 500"
+    assert 3.5 <= seconds_until_due(database, hook) <= 6
+    assert datetime.fromisoformat(counts["next_at"]) == delivery["run_after"]
+    assert [log["response_body"] for log in logs_of(database, hook)] == ["Not today"] * 2
+
+
+async def test_a_retry_that_succeeds_ends_it(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    receiver.replies = [Reply(503)]
+    hook = make_hook(receiver.url)
+    publish()
+
+    await dispatch()
+
+    assert [log["outcome"] for log in logs_of(database, hook)] == ["failed", "delivered"]
+    assert delivery_of(database, hook)["status"] == "delivered"
+
+
+async def test_a_receiver_that_is_gone_is_switched_off_and_its_owner_told(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    receiver.replies = [Reply(410)]
+    hook = make_hook(receiver.url, events=["ticket.*"])
+    other = make_hook(receiver.url, events=["webhook.disabled"])
+    publish()
+
+    await dispatch()
+
+    (row,) = database.execute(
+        "select active, disabled_reason from public.webhooks where id = %s", [hook.id]
+    ).fetchall()
+    assert row == {"active": False, "disabled_reason": "The receiver answered 410 Gone"}
+    (told,) = database.execute(
+        "select title from public.notifications where user_id = %s", [hook.owner]
+    ).fetchall()
+    assert "Test" in told["title"]
+    assert receiver.received[1].event["event"] == "webhook.disabled"
+    assert receiver.received[1].event["data"]["webhook"]["id"] == str(hook.id)
+    assert delivery_of(database, other)["status"] == "delivered"
+
+
+async def test_a_filter_lets_through_what_it_is_true_of(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    hook = make_hook(receiver.url, filter='event.type == "order.completed" && event.data.total > 10')
+    small, large = publish("order.completed", {"total": 5}), publish("order.completed", {"total": 50})
+
+    counts = await dispatch()
+
+    assert (counts["delivered"], counts["filtered"]) == (1, 1)
+    assert [one.message_id for one in receiver.received] == [str(large)]
+    assert delivery_of(database, hook, small)["status"] == "filtered"
+    assert len(logs_of(database, hook)) == 1
+
+
+async def test_a_filter_that_does_not_work_fails_the_delivery_with_words(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    hook = make_hook(receiver.url, filter="event.data.total > 10")
+    publish("order.completed", {"total": "many"})
+
+    counts = await dispatch()
+
+    assert counts["failed"] == 1
+    assert receiver.received == []
+    (log,) = logs_of(database, hook)
+    assert (log["outcome"], log["error_code"]) == ("failed", "filter_failed")
+    assert log["error_message"].startswith("Not sent. The filter:")
+
+
+async def test_data_that_breaks_its_types_schema_is_not_sent(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+    owner: User,
+) -> None:
+    hook = make_hook(receiver.url)
+    database.execute(
+        "insert into public.event_types (user_id, name, schema) values (%s, 'order.completed', %s)",
+        [owner.id, '{"type": "object", "required": ["total"]}'],
+    )
+    publish("order.completed", {"sum": 1})
+
+    counts = await dispatch()
+
+    assert (counts["failed"], receiver.received) == (1, [])
+    (log,) = logs_of(database, hook)
+    assert log["error_code"] == "schema_violation"
+    assert "total" in log["error_message"]
+
+
+async def test_custom_headers_are_sent_and_shown_to_nobody(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    token = f"Bearer {uuid.uuid4().hex}"
+    receiver.reply = lambda request: Reply(
+        200, {"X-Echo": request.headers["authorization"]}, request.headers["authorization"].encode()
+    )
+    hook = make_hook(receiver.url, headers={"Authorization": token})
+    publish()
+
+    await dispatch()
+
+    assert receiver.received[0].headers["authorization"] == token
+    (log,) = logs_of(database, hook)
+    assert log["request_headers"]["Authorization"] == "***"
+    assert log["request_headers"]["webhook-signature"] == "***"
+    assert token not in str(log)
+    assert hook.secret not in str(log)
+
+
+async def test_a_slack_webhook_gets_a_message_and_its_address_stays_secret(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+    secrets: Any,
+) -> None:
+    shown = receiver.url.replace("/hook", "/services/T0/B0/***")
+    hook = make_hook(shown, kind="slack")
+    database.execute(
+        "insert into private.webhook_secrets (webhook_id, purpose, ciphertext) values (%s, 'url', %s)",
+        [hook.id, secrets.encrypt(shown.replace("***", "canary"))],
+    )
+    receiver.reply = Reply(404, body=shown.replace("***", "canary").encode())
+    publish("ticket.created", {"ticket": {"subject": "Printer", "ticket_number": "TKT-1"}})
+
+    await dispatch()
+
+    assert receiver.received[0].path == "/services/T0/B0/canary"
+    (attachment,) = receiver.received[0].event["attachments"]
+    assert "Printer" in str(attachment)
+    assert "canary" not in str(logs_of(database, hook))
+
+
+async def test_a_test_is_delivered_by_its_id_though_the_webhook_is_off_and_tried_once(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    receiver.reply = Reply(500)
+    hook = make_hook(receiver.url, active=False)
+    (event,) = database.execute(
+        "insert into public.published_events (user_id, type, data, is_test)"
+        " values (%s, 'webhook.test', '{}', true) returning id",
+        [hook.owner],
+    ).fetchall()
+    (delivery,) = database.execute(
+        "insert into public.webhook_deliveries (published_event_id, webhook_id, user_id)"
+        " values (%s, %s, %s) returning id",
+        [event["id"], hook.id, hook.owner],
+    ).fetchall()
+
+    counts = await dispatch(delivery["id"])
+
+    assert (counts["claimed"], counts["failed"], len(receiver.received)) == (1, 1, 1)
+    (log,) = logs_of(database, hook)
+    assert (log["is_test"], log["response_status"]) == (True, 500)
+
+
+async def test_during_a_rotation_a_single_signature_header_alternates_between_both_secrets(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+    secrets: Any,
+) -> None:
+    hook = make_hook(receiver.url, signature_profile="whatscrm", secret="old secret")
+    database.execute(
+        "insert into private.webhook_secrets (webhook_id, purpose, ciphertext)"
+        " values (%s, 'signing', %s)",
+        [hook.id, secrets.encrypt("new secret")],
+    )
+    receiver.replies = [Reply(401)]
+    publish()
+
+    await dispatch()
+
+    first, second = (one.headers["x-webhook-signature"] for one in receiver.received)
+    assert first != second
+    assert len(receiver.received[0].headers["webhook-signature"].split()) == 2
+
+
+async def test_one_webhook_that_cannot_be_prepared_holds_up_no_other(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    broken, fine = make_hook(receiver.url), make_hook(receiver.url)
+    database.execute(
+        "update private.webhook_secrets set ciphertext = 'nonsense' where webhook_id = %s",
+        [broken.id],
+    )
+    publish()
+
+    counts = await dispatch()
+
+    assert (counts["delivered"], counts["failed"]) == (1, 1)
+    assert delivery_of(database, fine)["status"] == "delivered"
+    assert delivery_of(database, broken)["status"] == "failed"
+    assert "ENCRYPTION_KEYS" in logs_of(database, broken)[0]["error_message"]
+
+
+async def test_a_webhook_deleted_while_its_delivery_is_under_way_gets_no_further_attempt(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    hook = make_hook(receiver.url)
+
+    def delete(_: object) -> Reply:
+        with psycopg.connect(database.info.dsn, password=database.info.password) as other:
+            other.execute("delete from public.webhooks where id = %s", [hook.id])
+        return Reply(500)
+
+    receiver.reply = delete
+    publish()
+
+    counts = await dispatch()
+
+    assert (counts["lost"], len(receiver.received)) == (1, 1)
+    assert (await dispatch())["claimed"] == 0
+
+
+async def test_a_webhook_switched_off_while_its_delivery_is_under_way_waits_until_it_is_on(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    hook = make_hook(receiver.url)
+
+    def switch_off(_: object) -> Reply:
+        with psycopg.connect(database.info.dsn, password=database.info.password) as other:
+            other.execute("update public.webhooks set active = false where id = %s", [hook.id])
+        return Reply(500)
+
+    receiver.reply = switch_off
+    publish()
+    await dispatch()
+    assert len(receiver.received) == 1
+
+    receiver.reply = Reply()
+    database.execute("update public.webhooks set active = true where id = %s", [hook.id])
+    await dispatch()
+
+    assert delivery_of(database, hook)["status"] == "delivered"
+
+
+async def test_what_hangs_holds_up_no_other_webhook(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    new_user: Callable[[], User],
+) -> None:
+    arrived: list[float] = []
+    release = time.monotonic() + 2
+
+    def reply(request: Any) -> Reply:
+        if request.path == "/hangs":
+            return Reply(seconds=max(0, release - time.monotonic()))
+        arrived.append(time.monotonic())
+        return Reply()
+
+    receiver.reply = reply
+    slow, quick = new_user(), new_user()
+    make_hook(receiver.url.replace("/hook", "/hangs"), user=slow, timeout_seconds=5)
+    make_hook(receiver.url, user=quick)
+    for _ in range(40):
+        publish(user=slow)
+    call = asyncio.create_task(dispatch())
+    while not receiver.received:
+        await asyncio.sleep(0.01)
+
+    for _ in range(20):
+        publish(user=quick)
+    joined = await dispatch()
+    while len(arrived) < 20 and time.monotonic() < release:
+        await asyncio.sleep(0.01)
+
+    assert joined["joined"]
+    assert len(arrived) == 20
+    assert not call.done()
+    await call
+
+
+async def test_an_answer_that_cannot_be_stored_fails_no_other_result(
+    dispatch: Dispatch,
+    dispatch_client: httpx.AsyncClient,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    database.execute(
+        "alter table public.webhook_logs add constraint for_this_test"
+        " check (response_body <> 'poison') not valid"
+    )
+    try:
+        receiver.replies = [Reply(body=b"poison")]
+        hook = make_hook(receiver.url)
+        for _ in range(5):
+            publish()
+        counts = await dispatch()
+    finally:
+        database.execute("alter table public.webhook_logs drop constraint for_this_test")
+
+    assert counts["delivered"] == 5
+    assert sorted(str(log["response_body"]) for log in logs_of(database, hook)) == [
+        *["None"],
+        *["OK"] * 4,
+    ]
+
+
+async def test_a_table_changed_while_it_works_loses_no_delivery(
+    dispatch: Dispatch,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+    database: Connection,
+) -> None:
+    make_hook(receiver.url)
+    for _ in range(300):
+        publish()
+    call = asyncio.create_task(dispatch())
+    while not receiver.received:
+        await asyncio.sleep(0.005)
+
+    def migrate() -> None:
+        with psycopg.connect(database.info.dsn, password=database.info.password) as other:
+            other.execute("alter table public.webhook_deliveries add column for_this_test integer")
+            other.execute("alter table public.webhook_deliveries drop column for_this_test")
+
+    await asyncio.to_thread(migrate)
+    counts = await call
+
+    assert counts["lost"] == 0
+    assert len({one.message_id for one in receiver.received}) == len(receiver.received) == 300
+
+
+async def test_many_claims_at_once_deliver_nothing_twice(
+    stack: RunningStack,
+    dispatch_settings: DispatchSettings,
+    make_hook: MakeHook,
+    publish: Publish,
+    receiver: Receiver,
+) -> None:
+    make_hook(receiver.url)
+    for _ in range(200):
+        publish()
+    headers = {"Authorization": f"Bearer {stack.functions_secret}"}
+
+    async def one_process() -> None:
+        app = create_app(dispatch_settings)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(
+                transport=transport, base_url="http://dispatch", headers=headers, timeout=60
+            ) as client,
+        ):
+            (await client.post("/", json={})).raise_for_status()
+
+    await asyncio.gather(*(one_process() for _ in range(8)))
+
+    assert len({one.message_id for one in receiver.received}) == len(receiver.received) == 200
+
+
+@pytest.mark.parametrize(
+    ("authorization", "body", "status", "code"),
+    [
+        ("Bearer wrong", "{}", 401, "unauthorized"),
+        (None, "{}", 401, "unauthorized"),
+        ("right", '{"delivery_ids": []}', 400, "invalid_request"),
+        ("right", '{"other": 1}', 400, "invalid_request"),
+        ("right", "{", 400, "invalid_request"),
+        ("right", '{"delivery_ids": ["x"]}', 400, "invalid_request"),
+    ],
+)
+async def test_a_call_that_is_not_right_is_refused(
+    dispatch_client: httpx.AsyncClient,
+    authorization: str | None,
+    body: str,
+    status: int,
+    code: str,
+) -> None:
+    if authorization != "right":
+        dispatch_client.headers.pop("Authorization")
+    headers = {"Authorization": authorization} if authorization not in (None, "right") else {}
+
+    response = await dispatch_client.post("/", content=body, headers=headers)
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_it_says_what_it_is_and_that_it_reaches_the_database(
+    dispatch_client: httpx.AsyncClient,
+) -> None:
+    health = (await dispatch_client.get("/healthz")).json()["data"]
+
+    assert (health["function"], health["database"]) == ("dispatch", "reachable")
