@@ -93,7 +93,7 @@ def _listed(setting: str) -> list[str]:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535):
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError(f"{text!r} is not a port: it must be a number from 1 to 65535")
     return int(text)
 

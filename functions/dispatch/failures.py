@@ -39,6 +39,8 @@ def explain(error: Exception, attempt: Attempt, request: Outgoing) -> Failure:
         return Failure("target_refused", refusal.message, was_attempted)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError):
         return _unconnected(error, attempt)
+    if isinstance(error, aiohttp.InvalidURL):
+        return Failure("target_refused", "The URL is not valid", was_attempted)
     if isinstance(error, aiohttp.ClientError):
         return _unanswered(error, was_attempted)
     if isinstance(error, TimeoutError):

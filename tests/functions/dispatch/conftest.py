@@ -1,10 +1,12 @@
-"""Dispatch as a running application, webhooks for it to deliver to, and receivers."""
+"""Dispatch as a running application, webhooks for it to deliver to, receivers; a sender alone, and a record of
+whatever is connected to."""
 
 from __future__ import annotations
 
 import json
+import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +16,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from functions.dispatch.app import create_app
+from functions.dispatch.sender import Outgoing, Sender
 from functions.dispatch.settings import DispatchSettings
 from shared.encryption import SecretBox
 from shared.profiles import generate_secret
+from shared.targets import TargetPolicy
 from tests.receiver import Receiver, receiving
 from tests.running_stack import RunningStack, User
 
@@ -145,3 +149,46 @@ def dispatch(dispatch_client: httpx.AsyncClient) -> Dispatch:
         return counts
 
     return call
+
+
+LOCAL = TargetPolicy.from_settings("", LOOPBACK)
+
+
+class Connects:
+    """The addresses that this process connects to, as the interpreter's audit events tell them."""
+
+    def __init__(self) -> None:
+        self.addresses: list[Any] | None = None
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and self.addresses is not None:
+            self.addresses.append(arguments[1])
+
+
+_connects = Connects()
+
+
+@pytest.fixture
+def connects() -> Iterator[list[Any]]:
+    """Every address that a socket of this process was told to connect to during the test."""
+    _connects.addresses = []
+    yield _connects.addresses
+    _connects.addresses = None
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    """Sends within this machine."""
+    async with Sender(LOCAL) as started:
+        yield started
+
+
+def outgoing(
+    url: str,
+    body: bytes = b'{"event":"a.b"}',
+    headers: Mapping[str, str] | None = None,
+    *,
+    seconds: float = 5.0,
+) -> Outgoing:
+    return Outgoing(url, headers or {}, body, seconds)
