@@ -34,9 +34,13 @@ def serialise(
 
 
 def timestamp_text(timestamp: datetime | str) -> str:
-    """`2026-01-01T12:00:00.000Z`, as JavaScript's dates print themselves; a text is ISO 8601."""
-    moment = datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp
-    if moment.tzinfo is None:
+    """`2026-01-01T12:00:00.000Z`, as JavaScript's dates print themselves."""
+    return moment(timestamp).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def moment(timestamp: datetime | str) -> datetime:
+    """The time in UTC; a text is ISO 8601. Raises ValueError without a time zone."""
+    parsed = datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else timestamp
+    if parsed.tzinfo is None:
         raise ValueError("A timestamp needs a time zone")
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return utc.isoformat(timespec="milliseconds") + "Z"
+    return parsed.astimezone(UTC)
