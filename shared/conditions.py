@@ -1,4 +1,4 @@
-"""Conditions of rules: CEL that is true or false of an event.
+"""Conditions of rules and filters of webhooks: CEL that is true or false of an event.
 
 A condition sees what the event is about:
 
@@ -8,6 +8,10 @@ A condition sees what the event is about:
     person    the person behind the event, or null
     entity    the record that the event became, or null
     endpoint  id, slug, name, scheme
+
+A filter sees the event that would be delivered, and nothing else:
+
+    event     id, type, timestamp (a text; timestamp(event.timestamp) is a time), data
 
 No condition, or a blank one, is always true. A condition that reads what is not there is false, so
 that `event.data.total > 100` simply passes over events without a total, and so is its opposite: ask
@@ -25,10 +29,13 @@ from functools import lru_cache
 
 from shared.errors import InvalidExpression
 from shared.expressions import (
+    INCOMING,
+    OUTGOING,
     Context,
     EvaluationFailed,
     Expression,
     MissingValue,
+    Roots,
     compile_expression,
 )
 from shared.expressions.syntax import Call, Collection, Literal, Macro, Node
@@ -63,19 +70,28 @@ class Condition:
 
 def compile_condition(text: str | None) -> Condition:
     """Raises InvalidExpression, which says what is wrong and where."""
-    compiled = _compile(text or "")
+    return _checked(text, INCOMING)
+
+
+def compile_filter(text: str | None) -> Condition:
+    """Raises InvalidExpression, which says what is wrong and where."""
+    return _checked(text, OUTGOING)
+
+
+def _checked(text: str | None, roots: Roots) -> Condition:
+    compiled = _compile(text or "", roots)
     if isinstance(compiled, str):
         raise InvalidExpression(compiled)
     return compiled
 
 
 @lru_cache(maxsize=1_024)
-def _compile(text: str) -> Condition | str:
+def _compile(text: str, roots: Roots) -> Condition | str:
     """A condition, or what is wrong with it."""
     if not text.strip():
         return Condition(None)
     try:
-        expression = compile_expression(text)
+        expression = compile_expression(text, roots)
     except InvalidExpression as error:
         return error.message
     if not _may_be_a_boolean(expression.tree):

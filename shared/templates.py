@@ -24,10 +24,12 @@ from typing import Any
 
 from shared.errors import InvalidExpression
 from shared.expressions import (
+    INCOMING,
     Context,
     EvaluationFailed,
     Expression,
     MissingValue,
+    Roots,
     compile_expression,
 )
 from shared.expressions.tokens import refuse, tokens
@@ -67,16 +69,16 @@ class Template:
 
 
 @lru_cache(maxsize=1_024)
-def _compile(text: str) -> Template | str:
+def _compile(text: str, roots: Roots) -> Template | str:
     try:
-        return Template(tuple(_parts(text)))
+        return Template(tuple(_parts(text, roots)))
     except InvalidExpression as error:
         return error.message
 
 
-def compile_template(text: str) -> Template:
+def compile_template(text: str, roots: Roots = INCOMING) -> Template:
     """Raises InvalidExpression, which says what is wrong and where."""
-    compiled = _compile(text)
+    compiled = _compile(text, roots)
     if isinstance(compiled, str):
         raise InvalidExpression(compiled)
     return compiled
@@ -86,7 +88,7 @@ def is_template(text: str) -> bool:
     return OPEN in text
 
 
-def _parts(text: str) -> Iterator[str | Expression]:
+def _parts(text: str, roots: Roots) -> Iterator[str | Expression]:
     if len(text) > MAX_LENGTH:
         raise InvalidExpression(f"A text with templates has at most {MAX_LENGTH} characters")
     if text.count(OPEN) > MAX_EXPRESSIONS:
@@ -98,7 +100,7 @@ def _parts(text: str) -> Iterator[str | Expression]:
         end = _end(text, start)
         source = text[start + len(OPEN) : end]
         try:
-            yield compile_expression(source.strip())
+            yield compile_expression(source.strip(), roots)
         except InvalidExpression as error:
             raise InvalidExpression(f"In {{{{{source}}}}}: {error.message}") from None
         position = end + len(CLOSE)

@@ -18,17 +18,28 @@ from typing import Any
 
 from shared.errors import InvalidExpression
 from shared.expressions import library
-from shared.expressions.check import ANY, Findings, Path, check
+from shared.expressions.check import (
+    ANY,
+    INCOMING,
+    OUTGOING,
+    Findings,
+    Path,
+    Roots,
+    check,
+)
 from shared.expressions.cost import CONVERSION, MAX_COST, Estimate, HugeNumber, TooMuchWork, weigh
 from shared.expressions.library import EvaluationFailed, MissingValue, WrongValues
 from shared.expressions.syntax import Node, parse, walk
 
 __all__ = [
+    "INCOMING",
+    "OUTGOING",
     "Context",
     "EvaluationFailed",
     "Expression",
     "MissingValue",
     "OutOfBudget",
+    "Roots",
     "TooMuchWork",
     "compile_expression",
 ]
@@ -54,7 +65,7 @@ class Context:
     """What the expressions for one event see, and how much work they may still be."""
 
     roots: Mapping[str, Any]
-    """event, person, entity and endpoint; JSON."""
+    """By the names that the expressions' roots have; JSON."""
     budget: int = EVENT_BUDGET
 
     def spend(self, units: int) -> None:
@@ -67,10 +78,10 @@ class Context:
 class Expression:
     """A compiled expression."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, roots: Roots) -> None:
         self.text = text
         self.tree: Node = parse(text)
-        findings = check(self.tree, text)
+        findings = check(self.tree, text, roots)
         self._program = library.compile_program(text)
         _compare(findings, self._program.references())
         self._patterns = findings.patterns
@@ -115,19 +126,19 @@ class Expression:
         context.spend(units)
 
 
-def compile_expression(text: str) -> Expression:
+def compile_expression(text: str, roots: Roots = INCOMING) -> Expression:
     """Raises InvalidExpression, which says what is wrong and where."""
-    compiled = _compile(text)
+    compiled = _compile(text, roots)
     if isinstance(compiled, str):
         raise InvalidExpression(compiled)
     return compiled
 
 
 @lru_cache(maxsize=1_024)
-def _compile(text: str) -> Expression | str:
+def _compile(text: str, roots: Roots) -> Expression | str:
     """An expression, or what is wrong with it: a broken rule is read for every event too."""
     try:
-        return Expression(text)
+        return Expression(text, roots)
     except InvalidExpression as error:
         return error.message
 

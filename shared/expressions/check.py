@@ -23,25 +23,38 @@ from shared.expressions.syntax import (
 )
 from shared.expressions.tokens import refuse
 
-ROOTS: Mapping[str, frozenset[str] | None] = {
-    "event": frozenset(
-        {
-            "id",
-            "type",
-            "external_id",
-            "payload",
-            "data",
-            "entity_table",
-            "is_person",
-            "confidence",
-            "created_at",
-        }
-    ),
-    "person": None,
-    "entity": None,
-    "endpoint": frozenset({"id", "slug", "name", "scheme"}),
-}
-"""What expressions are about, with the fields of those that always have the same ones."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roots:
+    """What expressions are about, with the fields of what always has the same ones."""
+
+    fields: Mapping[str, frozenset[str] | None]
+
+
+INCOMING = Roots(
+    {
+        "event": frozenset(
+            {
+                "id",
+                "type",
+                "external_id",
+                "payload",
+                "data",
+                "entity_table",
+                "is_person",
+                "confidence",
+                "created_at",
+            }
+        ),
+        "person": None,
+        "entity": None,
+        "endpoint": frozenset({"id", "slug", "name", "scheme"}),
+    }
+)
+"""An event that came in, and what it became."""
+
+OUTGOING = Roots({"event": frozenset({"id", "type", "timestamp", "data"})})
+"""An event that is delivered."""
 
 MAX_LOOPS = 2
 """Macros within macros."""
@@ -80,9 +93,9 @@ class Findings:
     has_loops: bool = False
 
 
-def check(tree: Node, text: str) -> Findings:
+def check(tree: Node, text: str, roots: Roots) -> Findings:
     """Raises InvalidExpression for names, functions, loops and patterns that are not allowed."""
-    checker = _Checker(text)
+    checker = _Checker(text, roots)
     checker.visit(tree, {}, 0)
     return checker.findings
 
@@ -90,8 +103,9 @@ def check(tree: Node, text: str) -> Findings:
 class _Checker:
     """`scope` holds the variables of the loops around, each with the path of what it stands for."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, roots: Roots) -> None:
         self._text = text
+        self._roots = roots.fields
         self.findings = Findings()
 
     def visit(self, node: Node, scope: Mapping[str, Path | None], loops: int) -> None:
@@ -138,15 +152,15 @@ class _Checker:
         self.findings.names.add(node.name)
         if node.name in scope:
             return scope[node.name]
-        if node.name in ROOTS:
+        if node.name in self._roots:
             return (node.name,)
         if node.name not in _TYPES:
-            message = f"There is no {node.name}; use {', '.join(ROOTS)}"
+            message = f"There is no {node.name}; use {', '.join(self._roots)}"
             refuse(message, self._text, node.position)
         return None
 
     def _check_field(self, root: str, node: Member) -> None:
-        fields = ROOTS[root]
+        fields = self._roots[root]
         if fields is not None and node.field not in fields:
             known = ", ".join(sorted(fields))
             message = f"{root} has no field {node.field}; it has {known}"
@@ -157,7 +171,7 @@ class _Checker:
         if loops == MAX_LOOPS:
             message = f"At most {MAX_LOOPS} of all(), exists(), map() and filter() may be nested"
             refuse(message, self._text, node.position)
-        if node.variable in ROOTS or node.variable in _TYPES:
+        if node.variable in self._roots or node.variable in _TYPES:
             refuse(f"Choose another name than {node.variable}", self._text, node.position)
         self.findings.variables.add(node.variable)
         path = self._path(node.operand, scope, loops)
