@@ -1,4 +1,4 @@
-"""`make bench`: measures ingest, the pipeline and the claim on a stack of its own. Ratios count, not seconds."""
+"""`make bench`: measures ingest, the pipeline, the claim and delivery on a stack of its own. Ratios count, not seconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import postgres
 import stack as local_stack
 from layout import on_free_ports, open_stack
-from tests.bench import claim, ingest, pipeline
+from tests.bench import claim, delivery, ingest, pipeline
 from tests.running_stack import RunningStack
 
 
 def main(parts: list[str]) -> None:
-    """Runs the named parts (ingest, pipeline, claim), or all."""
+    """Runs the named parts (ingest, pipeline, claim, delivery), or all."""
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
         own = open_stack(on_free_ports(Path(folder)))
         try:
@@ -28,6 +28,8 @@ def main(parts: list[str]) -> None:
                 pipeline.report(stack, stack.sign_up(), rates["ingest"])
             if not parts or "claim" in parts:
                 claim.report(stack, user)
+            if not parts or "delivery" in parts:
+                delivery.report(stack)
         finally:
             local_stack.down(own)
             postgres.remove_data(own)

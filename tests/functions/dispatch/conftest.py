@@ -1,5 +1,7 @@
-"""Dispatch as a running application, webhooks for it to deliver to, receivers; a sender alone, and a record of
-whatever is connected to."""
+"""Dispatch as a running application, webhooks for it to deliver to, receivers; a sender alone.
+
+And a record of whatever is connected to.
+"""
 
 from __future__ import annotations
 
