@@ -23,7 +23,7 @@ from functions.dispatch.settings import DispatchSettings
 from shared.encryption import SecretBox
 from shared.profiles import generate_secret
 from shared.targets import TargetPolicy
-from tests.receiver import Receiver, receiving
+from receiver import Receiver, receiving
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from functions.dispatch.app import create_app
 from functions.dispatch.settings import DispatchSettings
 from tests.functions.dispatch.conftest import Dispatch, Hook, MakeHook, Publish
-from tests.receiver import Receiver, Reply
+from receiver import Receiver, Reply
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]

@@ -1,4 +1,7 @@
-"""A receiver of webhooks for tests: a real HTTP server that keeps what it is sent and answers as it is told."""
+"""A receiver of webhooks for the demo and for tests: a real HTTP server that keeps what it is sent.
+
+It answers as it is told.
+"""
 
 from __future__ import annotations
 
