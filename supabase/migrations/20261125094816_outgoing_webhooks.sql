@@ -2,6 +2,8 @@
 
 set local check_function_bodies = off;
 
+DROP FUNCTION "private"."apply_action"(public.webhook_events, text, jsonb);
+
 CREATE TABLE "private"."webhook_secrets" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "webhook_id" uuid NOT NULL, "purpose" text NOT NULL, "name" text NOT NULL DEFAULT ''::text, "ciphertext" text NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone, CONSTRAINT "ciphertexts_are_bounded" CHECK (((length(ciphertext) >= 1) AND (length(ciphertext) <= 10000))), CONSTRAINT "only_headers_have_names" CHECK (((purpose = 'header'::text) = (name <> ''::text))), CONSTRAINT "only_signing_secrets_expire" CHECK (((expires_at IS NULL) OR (purpose = 'signing'::text))), CONSTRAINT "purposes_are_known" CHECK ((purpose = ANY (ARRAY['signing'::text, 'header'::text, 'url'::text]))), CONSTRAINT "webhook_secrets_pkey" PRIMARY KEY (id));
 
 ALTER TABLE "private"."webhook_secrets" ENABLE ROW LEVEL SECURITY;
@@ -26,7 +28,7 @@ ALTER TABLE "public"."published_events" ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE "public"."published_events" OWNER TO "postgres";
 
-CREATE TABLE "public"."webhook_deliveries" ("published_event_id" uuid NOT NULL, "webhook_id" uuid NOT NULL, "user_id" uuid NOT NULL, "attempts" integer NOT NULL DEFAULT 0, "attempts_before" integer NOT NULL DEFAULT 0, "run_after" timestamp with time zone NOT NULL DEFAULT now(), "lease_id" uuid, "leased_until" timestamp with time zone, "response_status" integer, "error_message" text, "finished_at" timestamp with time zone, "created_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "attempts_only_grow" CHECK ((attempts >= attempts_before)), CONSTRAINT "webhook_deliveries_published_event_id_webhook_id_key" UNIQUE (published_event_id, webhook_id));
+CREATE TABLE "public"."webhook_deliveries" ("published_event_id" uuid NOT NULL, "webhook_id" uuid NOT NULL, "user_id" uuid NOT NULL, "attempts" integer NOT NULL DEFAULT 0, "attempts_before" integer NOT NULL DEFAULT 0, "run_after" timestamp with time zone NOT NULL DEFAULT now(), "lease_id" uuid, "leased_until" timestamp with time zone, "response_status" integer, "error_message" text, "finished_at" timestamp with time zone, "created_at" timestamp with time zone NOT NULL DEFAULT now(), "is_test" boolean NOT NULL DEFAULT false, "counted_in" timestamp with time zone, CONSTRAINT "attempts_only_grow" CHECK ((attempts >= attempts_before)), CONSTRAINT "webhook_deliveries_published_event_id_webhook_id_key" UNIQUE (published_event_id, webhook_id));
 
 ALTER TABLE "public"."webhook_deliveries" ENABLE ROW LEVEL SECURITY;
 
@@ -62,6 +64,9 @@ CREATE OR REPLACE FUNCTION private.add_deliveries(p_event_ids uuid[])
  RETURNS integer
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_added integer;
@@ -102,14 +107,65 @@ $function$;
 
 ALTER FUNCTION "private"."add_webhook_state"() OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.apply_action(p_event public.webhook_events, p_action_id uuid, p_action_type text, p_config jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_id uuid;
+  v_key text;
+begin
+  case p_action_type
+    when 'tag' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_tags (user_id, entity_id, tag)
+      select p_event.user_id, v_id, t from jsonb_array_elements_text(p_config -> 'tags') t on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'assign_role' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_roles (user_id, entity_id, role) values (p_event.user_id, v_id, p_config ->> 'role') on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'extract_invoice' then
+      return jsonb_build_object('invoice_id', private.make_record(p_event, 'invoice', p_config -> 'fields'));
+    when 'create_ticket' then
+      return jsonb_build_object('ticket_id', private.make_record(p_event, 'ticket', p_config));
+    when 'store_message' then
+      insert into public.chat_messages (user_id, webhook_event_id, entity_id, person_id, conversation_id, external_id, direction, sender, content)
+      values (p_event.user_id, p_event.id, p_event.entity_id, p_event.person_id, p_config ->> 'conversation_id', p_config ->> 'external_id',
+        coalesce(p_config ->> 'direction', 'inbound'), p_config ->> 'sender', p_config ->> 'content')
+      returning id into v_id;
+      return jsonb_build_object('chat_message_id', v_id);
+    when 'set_field' then
+      perform private.set_field(p_event, p_config ->> 'field', p_config -> 'value');
+      return '{}';
+    when 'send_notification' then
+      insert into public.notifications (user_id, webhook_event_id, title, body)
+      values (p_event.user_id, p_event.id, p_config ->> 'title', p_config ->> 'body')
+      returning id into v_id;
+      return jsonb_build_object('notification_id', v_id);
+    when 'call_webhook' then
+      -- The key outlives the log, so that an event whose log was lost is not told twice either.
+      v_key := format('rule:%s:%s', p_event.id, p_action_id);
+      v_id := (private.publish(array[row(p_event.user_id, p_config ->> 'event', p_config -> 'data', v_key)::private.outgoing_event]))[1];
+      return jsonb_build_object('published_event_id', coalesce(v_id, (
+        select e.id from public.published_events e where e.user_id = p_event.user_id and e.idempotency_key = v_key)));
+    else
+      raise exception 'There is no action %', quote_ident(p_action_type) using errcode = 'WH001';
+  end case;
+end
+$function$;
+
+ALTER FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.are_event_patterns(p_events text[])
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  select cardinality(p_events) between 1 and 100
-    and coalesce((select bool_and(e = '*' or private.is_event_name(regexp_replace(e, '\.\*$', ''))) from unnest(p_events) e), false)
+  select array_ndims(p_events) = 1 and cardinality(p_events) between 1 and 100
+    and (select bool_and(coalesce(e = '*' or private.is_event_name(regexp_replace(e, '\.\*$', '')), false)) from unnest(p_events) e)
 $function$;
 
 ALTER FUNCTION "private"."are_event_patterns"(text[]) OWNER TO "postgres";
@@ -148,6 +204,22 @@ $function$;
 
 ALTER FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.comparable(p_row json)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_row::jsonb - 'updated_at';
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return jsonb_build_object('md5', md5(p_row::text));
+end
+$function$;
+
+ALTER FUNCTION "private"."comparable"(json) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.disable_webhook(p_webhook_id uuid, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
@@ -171,7 +243,7 @@ $function$;
 
 ALTER FUNCTION "private"."disable_webhook"(uuid, text) OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.due_deliveries(p_webhook public.webhooks, p_state private.webhook_states, p_limit integer, p_per_webhook integer)
+CREATE OR REPLACE FUNCTION private.due_deliveries(p_webhook public.webhooks, p_state private.webhook_states, p_limit integer, p_per_webhook integer, p_picked uuid[])
  RETURNS uuid[]
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -179,22 +251,37 @@ AS $function$
 declare
   -- A webhook that fails may have few attempts under way, so that what hangs holds little.
   v_cap integer := case when p_state.consecutive_failures > 0 then greatest(1, p_per_webhook / 8) else p_per_webhook end;
-  v_under_way integer;
+  v_room integer;
   v_ids uuid[];
 begin
-  select count(*) into v_under_way from public.webhook_deliveries d
+  select least(p_limit, v_cap - count(*) - (
+    select count(*) from public.webhook_deliveries m where m.id = any (p_picked) and m.webhook_id = p_webhook.id))
+  into v_room
+  from public.webhook_deliveries d
   where d.webhook_id = p_webhook.id and d.status = 'delivering' and d.leased_until > now();
-  select array_agg(due.id) into v_ids from (
-    select d.id from public.webhook_deliveries d
-    where d.webhook_id = p_webhook.id and d.status in ('pending', 'delivering') and coalesce(d.leased_until, d.run_after) <= now()
-    order by coalesce(d.leased_until, d.run_after)
-    limit greatest(0, least(p_limit, v_cap - v_under_way))
-    for update skip locked) due;
+  if v_room <= 0 then
+    return '{}';
+  end if;
+  if p_webhook.active then
+    select array_agg(due.id) into v_ids from (
+      select d.id from public.webhook_deliveries d
+      where d.webhook_id = p_webhook.id and d.status in ('pending', 'delivering') and coalesce(d.leased_until, d.run_after) <= now()
+        and d.id <> all (p_picked)
+      order by coalesce(d.leased_until, d.run_after) limit v_room
+      for no key update skip locked) due;
+  else
+    select array_agg(due.id) into v_ids from (
+      select d.id from public.webhook_deliveries d
+      where d.webhook_id = p_webhook.id and d.status in ('pending', 'delivering') and coalesce(d.leased_until, d.run_after) <= now()
+        and d.id <> all (p_picked) and d.is_test
+      order by coalesce(d.leased_until, d.run_after) limit v_room
+      for no key update skip locked) due;
+  end if;
   return v_ids[1:private.take_delivery_tokens(p_webhook, coalesce(cardinality(v_ids), 0))];
 end
 $function$;
 
-ALTER FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer) OWNER TO "postgres";
+ALTER FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.first_id_at(p_time timestamp with time zone)
  RETURNS uuid
@@ -207,6 +294,19 @@ $function$;
 
 ALTER FUNCTION "private"."first_id_at"(timestamp with time zone) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.give_back_tokens(p_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update private.webhook_states s
+  set window_used = greatest(0, s.window_used - o.number)
+  from (select d.webhook_id, count(*)::integer as number from public.webhook_deliveries d where d.id = any (p_ids) group by d.webhook_id) o
+  where s.webhook_id = o.webhook_id
+$function$;
+
+ALTER FUNCTION "private"."give_back_tokens"(uuid[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.is_deliverable(p_data json)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -214,8 +314,10 @@ CREATE OR REPLACE FUNCTION private.is_deliverable(p_data json)
  SET search_path TO ''
 AS $function$
 begin
-  -- As jsonb: what json lets through and parsers further on refuse (NUL, half a surrogate pair) is found here.
-  return json_typeof(p_data) = 'object' and octet_length(p_data::text) <= 1048576 and not jsonb_path_exists(p_data::jsonb, '$.**{64}');
+  -- As jsonb: what json lets through and parsers further on refuse (NUL, half a surrogate pair) is found here. A number that
+  -- is too large for them has very many digits, or an exponent of three.
+  return json_typeof(p_data) = 'object' and octet_length(p_data::text) <= 1048576 and not jsonb_path_exists(p_data::jsonb, '$.**{64}')
+    and (p_data::text !~ '[0-9]{255}|[eE][+]?[0-9]{3}' or not jsonb_path_exists(p_data::jsonb, '$.** ? (@ > 1e308 || @ < -1e308)'));
 exception
   when data_exception or statement_too_complex or program_limit_exceeded then
     return false;
@@ -235,6 +337,22 @@ $function$;
 
 ALTER FUNCTION "private"."is_event_name"(text) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.lease_deliveries(p_ids uuid[], p_lease_id uuid, p_lease_seconds integer, p_is_counted boolean)
+ RETURNS SETOF public.webhook_deliveries
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.webhook_deliveries d
+  set status = 'delivering', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    attempts = d.attempts + 1,
+    counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
+  from private.webhook_states s
+  where d.id = any (p_ids) and d.status in ('pending', 'delivering') and s.webhook_id = d.webhook_id
+  returning d.*
+$function$;
+
+ALTER FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.log_attempts(p_results private.delivery_result[])
  RETURNS void
  LANGUAGE sql
@@ -244,7 +362,7 @@ AS $function$
   insert into public.webhook_logs as l (id, delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome,
     error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
     latency_ms, attempted_at)
-  select r.log_id, d.id, d.webhook_id, d.user_id, e.id, e.type, e.is_test, r.attempt,
+  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
     case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code, left(r.error_message, 2000), r.request_url,
     coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
     r.latency_ms, coalesce(r.attempted_at, now())
@@ -254,7 +372,7 @@ AS $function$
   where r.state <> 'filtered'
   order by d.id
   on conflict (delivery_id, attempt) do update set
-    outcome = excluded.outcome, error_code = excluded.error_code, error_message = excluded.error_message, request_url = excluded.request_url,
+    id = excluded.id, outcome = excluded.outcome, error_code = excluded.error_code, error_message = excluded.error_message, request_url = excluded.request_url,
     request_headers = excluded.request_headers, request_body_sha256 = excluded.request_body_sha256, response_status = excluded.response_status,
     response_headers = excluded.response_headers, response_body = excluded.response_body, latency_ms = excluded.latency_ms,
     attempted_at = excluded.attempted_at
@@ -278,10 +396,12 @@ CREATE OR REPLACE FUNCTION private.next_delivery_at()
  STABLE
  SET search_path TO ''
 AS $function$
-  select min(greatest(d.due, case when w.rate_limit_per_minute <= s.window_used then s.window_started_at + interval '1 minute' end))
-  from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 1000) d
-  join public.webhooks w on w.id = d.webhook_id and w.active
-  join private.webhook_states s on s.webhook_id = w.id
+  -- What is due and was not claimed is held back by a cap or a lock, and nobody knows for how long: it is named last.
+  select coalesce(min(n.at) filter (where n.at > now()), min(n.at)) from (
+    select greatest(d.due, case when w.rate_limit_per_minute <= s.window_used then s.window_started_at + interval '1 minute' end) as at
+    from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 4096, false) d
+    join public.webhooks w on w.id = d.webhook_id and w.active
+    join private.webhook_states s on s.webhook_id = w.id) n
 $function$;
 
 ALTER FUNCTION "private"."next_delivery_at"() OWNER TO "postgres";
@@ -295,26 +415,26 @@ declare
   v_webhook record;
 begin
   for v_webhook in
-    select d.webhook_id, count(*) filter (where r.state = 'filtered')::integer as filtered,
-      count(*) filter (where r.state in ('retry', 'failed') and not e.is_test)::integer as failures,
-      bool_or(r.state = 'delivered' and not e.is_test) as has_success,
-      min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not e.is_test) as first_failure,
-      max(r.disable_reason) as disable_reason
+    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
+      count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
+      bool_or(r.state = 'delivered' and not d.is_test) as has_success,
+      min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
+      max(r.disable_reason) filter (where not d.is_test) as disable_reason
     from unnest(p_results) r
     join public.webhook_deliveries d on d.id = r.id
-    join public.published_events e on e.id = d.published_event_id
+    join private.webhook_states s on s.webhook_id = d.webhook_id
     where r.id = any (p_held)
     group by d.webhook_id
     order by d.webhook_id
   loop
-    -- What was filtered out was not sent, and does not count against the minute.
+    -- What was filtered out was not sent, and does not count against the minute in which it was claimed.
     update private.webhook_states s
-    set window_used = greatest(0, s.window_used - v_webhook.filtered),
+    set window_used = greatest(0, s.window_used - v_webhook.given_back),
       consecutive_failures = case when v_webhook.has_success then 0 else s.consecutive_failures + v_webhook.failures end,
       failing_since = case when v_webhook.has_success then null
         when v_webhook.failures > 0 then coalesce(s.failing_since, v_webhook.first_failure, now()) else s.failing_since end
     where s.webhook_id = v_webhook.webhook_id
-      and (v_webhook.filtered > 0 or v_webhook.failures > 0 or (v_webhook.has_success and s.consecutive_failures > 0));
+      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.has_success and s.consecutive_failures > 0));
     perform private.disable_webhook(v_webhook.webhook_id, v_webhook.disable_reason)
     where v_webhook.disable_reason is not null;
     perform private.disable_webhook(w.id, format('Nothing but failures since %s', to_char(s.failing_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))
@@ -334,7 +454,7 @@ AS $function$
 begin
   insert into public.webhook_logs (delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome, error_code,
     error_message, attempted_at)
-  select d.id, d.webhook_id, d.user_id, e.id, e.type, e.is_test, d.attempts, 'unknown', 'no_report',
+  select d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, d.attempts, 'unknown', 'no_report',
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
   join public.published_events e on e.id = d.published_event_id
@@ -344,13 +464,32 @@ begin
   update public.webhook_deliveries d
   set status = 'failed', lease_id = null, leased_until = null, finished_at = clock_timestamp(),
     error_message = format('The worker did not finish in %s attempts', d.attempts - d.attempts_before)
-  from public.published_events e
-  where d.id = any (p_ids) and d.status = 'delivering' and e.id = d.published_event_id
-    and (e.is_test or d.attempts - d.attempts_before >= private.max_delivery_attempts());
+  where d.id = any (p_ids) and d.status = 'delivering'
+    and (d.is_test or d.attempts - d.attempts_before >= private.max_delivery_attempts());
 end
 $function$;
 
 ALTER FUNCTION "private"."note_silence"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.parse_data(p_data text)
+ RETURNS json
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if private.is_deliverable(p_data::json) then
+    return p_data;
+  end if;
+  raise invalid_text_representation;
+exception
+  when data_exception or statement_too_complex then
+    raise exception 'The data is a JSON object of at most 1 MiB and 64 levels, with numbers within ±1e308, without NUL or half a surrogate pair'
+      using errcode = 'PT400', detail = 'WH001';
+end
+$function$;
+
+ALTER FUNCTION "private"."parse_data"(text) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.patterns_of(p_type text)
  RETURNS text[]
@@ -372,30 +511,42 @@ CREATE OR REPLACE FUNCTION private.pick_deliveries(p_limit integer, p_per_webhoo
 AS $function$
 declare
   v_start uuid := gen_random_uuid();
-  v_due uuid[];
+  v_turns uuid[];
+  v_more uuid[];
+  v_waiting integer;
+  v_share integer;
   v_webhook public.webhooks;
   v_state private.webhook_states;
-  v_left integer := p_limit;
-  v_webhooks integer;
+  v_found uuid[];
   v_ids uuid[] := '{}';
 begin
-  -- Each webhook gets an equal share; where there are more than are looked at, a random start makes it even over time.
-  select array_agg(o.webhook_id) into v_due from (
-    select a.webhook_id from private.webhooks_with_deliveries(v_start, 256) a where a.due <= now()
-    union all
-    select b.webhook_id from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 256) b
-    where b.due <= now() and b.webhook_id <= v_start
-    limit 64) o;
-  v_webhooks := coalesce(cardinality(v_due), 0);
-  for v_webhook in
-    select w.* from public.webhooks w where w.id = any (v_due) and w.active order by w.id for key share skip locked
-  loop
-    exit when v_left <= 0;
-    -- Another claim may hold it, for a moment.
-    select s.* into v_state from private.webhook_states s where s.webhook_id = v_webhook.id for update;
-    v_ids := v_ids || coalesce(private.due_deliveries(v_webhook, v_state, greatest(1, v_left / v_webhooks), p_per_webhook), '{}');
-    v_left := p_limit - cardinality(v_ids);
-    v_webhooks := greatest(1, v_webhooks - 1);
+  -- Where there are more webhooks than are looked at, a random start makes it even over time.
+  v_turns := array(
+    select o.webhook_id from (
+      select a.webhook_id from private.webhooks_with_deliveries(v_start, 64, true) a
+      union all
+      select b.webhook_id from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 64, true) b where b.webhook_id <= v_start
+    ) o limit least(64, p_limit));
+  -- Each webhook gets an equal share. What some leave free goes to those who have more, in a second round.
+  for v_round in 1 .. 2 loop
+    v_waiting := cardinality(v_turns);
+    v_more := '{}';
+    for v_webhook in
+      select w.* from public.webhooks w where w.id = any (v_turns) order by w.id for key share skip locked
+    loop
+      exit when cardinality(v_ids) >= p_limit;
+      v_share := greatest(1, (p_limit - cardinality(v_ids)) / v_waiting);
+      v_waiting := greatest(1, v_waiting - 1);
+      -- Another claim may hold it, for a moment.
+      select s.* into v_state from private.webhook_states s where s.webhook_id = v_webhook.id for update;
+      v_found := coalesce(private.due_deliveries(v_webhook, v_state, v_share, p_per_webhook, v_ids), '{}');
+      v_ids := v_ids || v_found;
+      if cardinality(v_found) = v_share then
+        v_more := v_more || v_webhook.id;
+      end if;
+    end loop;
+    exit when v_more = '{}';
+    v_turns := v_more;
   end loop;
   return v_ids;
 end
@@ -432,21 +583,26 @@ CREATE OR REPLACE FUNCTION private.publish_event(p_type text, p_data text, p_use
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
+  v_data json := private.parse_data(p_data);
   v_id uuid;
   v_is_new boolean;
 begin
-  if current_setting('role', true) in ('anon', 'authenticated') and not private.owns(p_user_id) then
+  -- The Data API always sets a role; who has none is connected to the database itself.
+  if current_setting('role') not in ('none', 'postgres', 'service_role') and not private.owns(p_user_id) then
     raise exception 'Events are published for oneself' using errcode = 'PT403', detail = 'WH006';
   end if;
   if p_user_id is null or not coalesce(private.is_event_name(p_type), false) then
     raise exception 'The type is words of letters, digits, _ and - with dots between them, 128 characters at most' using errcode = 'PT400', detail = 'WH001';
   end if;
-  if not coalesce(private.is_deliverable(p_data::json), false) then
-    raise exception 'The data is a JSON object of at most 1 MiB and 64 levels, without NUL or half a surrogate pair' using errcode = 'PT400', detail = 'WH001';
+  if length(p_idempotency_key) not between 1 and 255 then
+    raise exception 'An idempotency key has 1 to 255 characters' using errcode = 'PT400', detail = 'WH001';
   end if;
-  v_id := (private.publish(array[row(p_user_id, p_type, p_data::json, p_idempotency_key)::private.outgoing_event]))[1];
+  v_id := (private.publish(array[row(p_user_id, p_type, v_data, p_idempotency_key)::private.outgoing_event]))[1];
   v_is_new := v_id is not null;
   if not v_is_new then
     select e.id into v_id from public.published_events e where e.user_id = p_user_id and e.idempotency_key = p_idempotency_key;
@@ -469,25 +625,27 @@ declare
   v_changes jsonb := tg_argv[1]::jsonb;
   v_events private.outgoing_event[];
 begin
+  -- Rows of users who are not there (any more) are left out: a change must not fail because it cannot be told.
   if tg_op = 'INSERT' then
-    select array_agg(row(n.user_id, v_name || '.created', private.row_as_data(v_name, row_to_json(n)), null)::private.outgoing_event)
-    into v_events from new_rows n where n.user_id is not null;
+    select array_agg(row(n.user_id, v_name || '.created', private.row_as_data(v_name, row_to_json(n), to_jsonb(n.id)), null)::private.outgoing_event)
+    into v_events from new_rows n join auth.users u on u.id = n.user_id;
   elsif tg_op = 'DELETE' then
-    select array_agg(row(o.user_id, v_name || '.deleted', private.row_as_data(v_name, row_to_json(o)), null)::private.outgoing_event)
+    select array_agg(row(o.user_id, v_name || '.deleted', private.row_as_data(v_name, row_to_json(o), to_jsonb(o.id)), null)::private.outgoing_event)
     into v_events from old_rows o join auth.users u on u.id = o.user_id;
   else
-    select array_agg(row(c.user_id, v_name || '.' || e.word, c.data, null)::private.outgoing_event)
+    select array_agg(row(c.user_id, v_name || '.' || e.word, private.row_as_data(v_name, c.row, to_jsonb(c.id)), null)::private.outgoing_event)
     into v_events
     from (
-      select n.user_id, private.row_as_data(v_name, row_to_json(n)) as data, to_jsonb(n) as after, to_jsonb(o) as before
-      from new_rows n join old_rows o using (id)
-      where n.user_id is not null) c
+      select n.id, n.user_id, row_to_json(n) as row, private.comparable(row_to_json(n)) as after, private.comparable(row_to_json(o)) as before
+      from new_rows n
+      join old_rows o using (id)
+      join auth.users u on u.id = n.user_id) c
     cross join lateral (
       select 'updated' as word
       union all
       select n.value ->> (c.after ->> n.key) from jsonb_each(v_changes) n
       where c.after -> n.key is distinct from c.before -> n.key and n.value ? (c.after ->> n.key)) e
-    where c.after - 'updated_at' <> c.before - 'updated_at';
+    where c.after <> c.before;
   end if;
   if v_events is not null then
     perform private.publish(v_events);
@@ -497,6 +655,42 @@ end
 $function$;
 
 ALTER FUNCTION "private"."publish_rows"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.record_attempts(p_results json)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results) r);
+  v_held uuid[];
+begin
+  perform from public.webhooks w
+  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
+  order by w.id for key share;
+  perform from private.webhook_states s
+  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
+  order by s.webhook_id for update;
+  select coalesce(array_agg(held.id), '{}') into v_held from (
+    select d.id from unnest(v_results) r
+    join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
+    order by d.id
+    for no key update of d) held;
+  perform private.log_attempts(v_results);
+  update public.webhook_deliveries d
+  set status = case r.state when 'retry' then 'pending' else r.state end::public.webhook_delivery_status,
+    run_after = case when r.state = 'retry' then now() + make_interval(secs => coalesce(r.delay_seconds, 0)) else d.run_after end,
+    lease_id = null, leased_until = null, response_status = r.response_status,
+    finished_at = case when r.state <> 'retry' then clock_timestamp() end,
+    error_message = case when r.state in ('retry', 'failed') then left(coalesce(r.error_message, 'Unknown error'), 2000) end
+  from unnest(v_results) r
+  where d.id = r.id and d.id = any (v_held);
+  perform private.note_outcomes(v_results, v_held);
+  return v_held;
+end
+$function$;
+
+ALTER FUNCTION "private"."record_attempts"(json) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.recover_webhook(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone)
  RETURNS jsonb
@@ -512,11 +706,13 @@ begin
   if v_owner is null then
     raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
   end if;
+  if p_since is null then
+    raise exception 'Say since when' using errcode = 'PT400', detail = 'WH001';
+  end if;
   v_queued := private.requeue(array(
     select d.id from public.webhook_deliveries d
-    join public.published_events e on e.id = d.published_event_id
     where d.webhook_id = p_webhook_id and d.status = 'failed' and d.created_at >= p_since and d.created_at < coalesce(p_until, 'infinity')
-      and not e.is_test));
+      and not d.is_test));
   insert into public.audit_logs (user_id, actor_id, action, target_id, details)
   values (v_owner, (select auth.uid()), 'webhook.recover', p_webhook_id,
     jsonb_build_object('since', p_since, 'until', p_until, 'queued', cardinality(v_queued)));
@@ -565,7 +761,7 @@ begin
     select d.id from public.webhook_deliveries d
     where d.id = any (p_delivery_ids) and d.status in ('delivered', 'failed', 'filtered')
     order by d.id
-    for update
+    for no key update
   ), queued as (
     update public.webhook_deliveries d
     set status = 'pending', run_after = now(), attempts_before = d.attempts, finished_at = null
@@ -596,7 +792,11 @@ begin
   if v_delivery.id is null then
     raise exception 'No such delivery' using errcode = 'PT404', detail = 'WH007';
   end if;
-  if cardinality(private.requeue(array[p_delivery_id])) = 0 then
+  -- One that waits for its next attempt gets it now.
+  update public.webhook_deliveries d set run_after = now() where d.id = p_delivery_id and d.status = 'pending' and d.run_after > clock_timestamp();
+  if found then
+    perform private.wake('dispatch');
+  elsif cardinality(private.requeue(array[p_delivery_id])) = 0 then
     raise exception 'This delivery is still under way' using errcode = 'PT409', detail = 'WH017';
   end if;
   insert into public.audit_logs (user_id, actor_id, action, target_id)
@@ -626,26 +826,74 @@ begin
   delete from private.webhook_secrets s where s.webhook_id = p_webhook_id and s.purpose = 'signing' and (s.expires_at <= now() or p_overlap_seconds = 0);
   update private.webhook_secrets s set expires_at = least(s.expires_at, v_expires_at) where s.webhook_id = p_webhook_id and s.purpose = 'signing';
   insert into private.webhook_secrets (webhook_id, purpose, ciphertext) values (p_webhook_id, 'signing', p_ciphertext);
+  -- Each key signs each delivery, so there may not be any number of them.
+  delete from private.webhook_secrets s
+  where s.id in (
+    select o.id from private.webhook_secrets o where o.webhook_id = p_webhook_id and o.purpose = 'signing'
+    order by o.created_at desc offset 5);
+  -- What workers know of the webhook is out of date.
+  update public.webhooks w set updated_at = now() where w.id = p_webhook_id;
   return v_expires_at;
 end
 $function$;
 
 ALTER FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.row_as_data(p_name text, p_row json)
+CREATE OR REPLACE FUNCTION private.row_as_data(p_name text, p_row json, p_id jsonb)
  RETURNS json
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  -- json_object_agg keeps the order of the columns. A row that nobody could parse is told by its id.
-  select case when private.is_deliverable(d.data) then d.data
-    else json_build_object(p_name, json_build_object('id', p_row -> 'id')) end
-  from (
-    select json_build_object(p_name, json_object_agg(c.key, c.value)) as data from json_each(p_row) c where c.key <> 'user_id') d
+declare
+  v_data json;
+begin
+  -- json_object_agg keeps the order of the columns.
+  select json_build_object(p_name, json_object_agg(c.key, c.value)) into v_data from json_each(p_row) c where c.key <> 'user_id';
+  return case when private.is_deliverable(v_data) then v_data else json_build_object(p_name, json_build_object('id', p_id)) end;
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return json_build_object(p_name, json_build_object('id', p_id));
+end
 $function$;
 
-ALTER FUNCTION "private"."row_as_data"(text, json) OWNER TO "postgres";
+ALTER FUNCTION "private"."row_as_data"(text, json, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.run_action(p_event public.webhook_events, p_action jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_error text := p_action ->> 'error';
+  v_result jsonb := '{}';
+begin
+  if exists (select from public.webhook_event_logs l
+      where l.webhook_event_id = p_event.id and l.rule_id = (p_action ->> 'rule_id')::uuid
+        and l.action_id = (p_action ->> 'action_id')::uuid and l.success) then
+    return null;
+  end if;
+  if v_error is null then
+    begin
+      v_result := private.apply_action(p_event, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+    exception
+      when others then
+        if private.may_pass(sqlstate) then
+          raise;
+        end if;
+        v_error := left(sqlerrm, 2000);
+    end;
+  end if;
+  insert into public.webhook_event_logs as l (webhook_event_id, user_id, rule_id, action_id, action_type, action_config, success,
+    error_message, result, duration_ms)
+  values (p_event.id, p_event.user_id, (p_action ->> 'rule_id')::uuid, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type',
+    coalesce(p_action -> 'action_config', '{}'), v_error is null, v_error, v_result, (p_action ->> 'duration_ms')::numeric)
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
+    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
+  return v_error;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION private.settle_webhook()
  RETURNS trigger
@@ -754,7 +1002,7 @@ AS $function$
 declare
   v_webhook public.webhooks;
   v_type text := p_type;
-  v_data json := p_data::json;
+  v_data json;
   v_event_id uuid;
   v_delivery_id uuid;
 begin
@@ -764,17 +1012,18 @@ begin
   end if;
   -- Without a type: the first event that the webhook subscribes to by name.
   v_type := coalesce(v_type, (select e from unnest(v_webhook.events) with ordinality as n (e, place) where e not like '%*' order by place limit 1), 'webhook.test');
-  v_data := coalesce(v_data, (
+  v_data := coalesce(case when p_data is not null then private.parse_data(p_data) end, (
     select t.example from public.event_types t
     where t.name = v_type and (t.user_id = v_webhook.created_by or t.user_id is null)
     order by t.user_id nulls last limit 1), '{"message": "This is a test."}');
-  if not private.is_event_name(v_type) or not private.is_deliverable(v_data) then
-    raise exception 'eventType is the name of an event, payload a JSON object of at most 1 MiB' using errcode = 'PT400', detail = 'WH001';
+  if not private.is_event_name(v_type) then
+    raise exception 'The type is the name of an event' using errcode = 'PT400', detail = 'WH001';
   end if;
   insert into public.published_events (user_id, type, data, is_test) values (v_webhook.created_by, v_type, v_data, true) returning id into v_event_id;
   perform private.wake('dispatch');
-  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id)
-  values (v_event_id, p_webhook_id, v_webhook.created_by) returning id into v_delivery_id;
+  -- Somebody waits for it, so it goes before what waits there already.
+  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id, is_test, run_after)
+  values (v_event_id, p_webhook_id, v_webhook.created_by, true, now() - interval '1 hour') returning id into v_delivery_id;
   return jsonb_build_object('event_id', v_event_id, 'delivery_id', v_delivery_id, 'type', v_type, 'data', v_data);
 end
 $function$;
@@ -801,9 +1050,17 @@ CREATE OR REPLACE FUNCTION private.track_table(p_table regclass, p_name text, p_
  SET search_path TO ''
 AS $function$
 begin
-  if (select count(*) from pg_catalog.pg_attribute a
-      where a.attrelid = p_table and a.attname in ('id', 'user_id') and not a.attisdropped) <> 2 then
-    raise exception 'A tracked table has the columns id and user_id' using errcode = 'WH001';
+  if not exists (select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = 'id' and not a.attisdropped)
+    or not exists (select from pg_catalog.pg_attribute a
+      where a.attrelid = p_table and a.attname = 'user_id' and a.atttypid = 'uuid'::regtype and not a.attisdropped) then
+    raise exception 'A tracked table has a column id, and a column user_id of type uuid' using errcode = 'WH001';
+  end if;
+  if p_table in (select to_regclass(t) from unnest(array['public.published_events', 'public.webhook_deliveries', 'public.webhook_logs']) t) then
+    raise exception 'Publishing an event writes to this table, so it cannot publish events itself' using errcode = 'WH001';
+  end if;
+  if exists (select from jsonb_object_keys(p_changes) c where not exists (
+      select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = c and a.attnum > 0 and not a.attisdropped)) then
+    raise exception 'The table has no such column as one of those whose changes are to be told' using errcode = 'WH001';
   end if;
   if not private.is_event_name(p_name || '.created')
     or exists (select from jsonb_each(p_changes) c, jsonb_each_text(c.value) w where not private.is_event_name(p_name || '.' || w.value)) then
@@ -820,40 +1077,59 @@ $function$;
 
 ALTER FUNCTION "private"."track_table"(regclass, text, jsonb) OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.webhooks_with_deliveries(p_after uuid, p_limit integer)
+CREATE OR REPLACE FUNCTION private.webhooks_with_deliveries(p_after uuid, p_limit integer, p_only_due boolean)
  RETURNS TABLE(webhook_id uuid, due timestamp with time zone)
  LANGUAGE sql
  STABLE
  SET search_path TO ''
 AS $function$
-  -- A loose index scan: one index look-up per webhook, for the delivery that is due first, however many each has waiting.
+  -- A loose index scan: one index look-up per webhook, for the delivery that is due first, however many each has waiting. It ends
+  -- with the last row that is asked for, and looks at 4,096 webhooks at most.
   with recursive waiting as (
-    (select d.webhook_id, coalesce(d.leased_until, d.run_after) as due from public.webhook_deliveries d
+    (select 1 as place, d.webhook_id, coalesce(d.leased_until, d.run_after) as due from public.webhook_deliveries d
      where d.status in ('pending', 'delivering') and d.webhook_id > p_after
      order by d.webhook_id, coalesce(d.leased_until, d.run_after) limit 1)
     union all
-    select n.webhook_id, n.due from waiting w, lateral (
+    select w.place + 1, n.webhook_id, n.due from waiting w, lateral (
       select d.webhook_id, coalesce(d.leased_until, d.run_after) as due from public.webhook_deliveries d
       where d.status in ('pending', 'delivering') and d.webhook_id > w.webhook_id
       order by d.webhook_id, coalesce(d.leased_until, d.run_after) limit 1) n
+    where w.place < 4096
   )
-  select w.webhook_id, w.due from waiting w limit p_limit
+  select w.webhook_id, w.due from waiting w
+  where not p_only_due or (w.due <= now() and (
+    exists (select from public.webhooks h where h.id = w.webhook_id and h.active)
+    or exists (select from public.webhook_deliveries t
+      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now())))
+  limit p_limit
 $function$;
 
-ALTER FUNCTION "private"."webhooks_with_deliveries"(uuid, integer) OWNER TO "postgres";
+ALTER FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.within_bytes(p_ids uuid[], p_bytes bigint)
  RETURNS uuid[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  select coalesce(array_agg(s.id), '{}') from (
-    select i.id, sum(pg_column_size(e.data)) over (order by i.place) - pg_column_size(e.data) as before
-    from unnest(p_ids) with ordinality as i (id, place)
-    join public.webhook_deliveries d on d.id = i.id
-    join public.published_events e on e.id = d.published_event_id) s
-  where s.before < p_bytes
+declare
+  v_bytes bigint := 0;
+  v_event_id uuid;
+  v_events uuid[] := '{}';
+begin
+  -- One by one: data is stored compressed, so its size is known only once it is read, and reading should end with the limit.
+  for v_place in 1 .. coalesce(cardinality(p_ids), 0) loop
+    if v_bytes >= p_bytes then
+      return p_ids[1:v_place - 1];
+    end if;
+    select d.published_event_id into v_event_id from public.webhook_deliveries d where d.id = p_ids[v_place];
+    if v_event_id <> all (v_events) then
+      v_events := v_events || v_event_id;
+      v_bytes := v_bytes + (select octet_length(e.data::text) from public.published_events e where e.id = v_event_id);
+    end if;
+  end loop;
+  return coalesce(p_ids, '{}');
+end
 $function$;
 
 ALTER FUNCTION "private"."within_bytes"(uuid[], bigint) OWNER TO "postgres";
@@ -868,6 +1144,7 @@ CREATE OR REPLACE FUNCTION public.claim_deliveries(p_limit integer, p_per_webhoo
 AS $function$
 declare
   v_lease_id uuid := gen_random_uuid();
+  v_picked uuid[];
   v_ids uuid[];
   v_leased public.webhook_deliveries[];
 begin
@@ -876,29 +1153,24 @@ begin
     raise exception 'The limits are 1 to 1000 deliveries, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
   end if;
   if p_delivery_ids is null then
-    v_ids := private.pick_deliveries(p_limit, p_per_webhook);
+    v_picked := private.pick_deliveries(p_limit, p_per_webhook);
   else
-    -- Named ones are not held back by caps and limits: somebody waits for them. A test goes to a webhook that is off, too.
-    select array_agg(named.id) into v_ids from (
+    -- Named ones are not held back by caps and limits: somebody waits for them.
+    select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
       join public.webhooks w on w.id = d.webhook_id
-      join public.published_events e on e.id = d.published_event_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.status in ('pending', 'delivering') and (w.active or e.is_test)
+      where d.id = any (private.as_uuids(p_delivery_ids)) and d.status in ('pending', 'delivering') and (w.active or d.is_test)
         and coalesce(d.leased_until, d.run_after) <= now()
       order by d.webhook_id, d.id limit p_limit
-      for update of d skip locked for key share of w skip locked) named;
+      for no key update of d skip locked for key share of w skip locked) named;
   end if;
-  v_ids := private.within_bytes(v_ids, 8388608);
+  v_ids := private.within_bytes(v_picked, 8388608);
   perform private.note_silence(v_ids);
-  with leased as (
-    update public.webhook_deliveries d
-    set status = 'delivering', lease_id = v_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
-      attempts = d.attempts + 1
-    where d.id = any (v_ids) and d.status in ('pending', 'delivering')
-    returning d.*
-  )
-  select array_agg(l) into v_leased from leased l;
-  return private.claimed_deliveries(v_lease_id, coalesce(v_leased, '{}'));
+  v_leased := array(select l from private.lease_deliveries(v_ids, v_lease_id, p_lease_seconds, p_delivery_ids is null) l);
+  if p_delivery_ids is null and cardinality(v_leased) < cardinality(v_picked) then
+    perform private.give_back_tokens(array(select i from unnest(v_picked) i where i not in (select l.id from unnest(v_leased) l)));
+  end if;
+  return private.claimed_deliveries(v_lease_id, v_leased);
 end
 $function$;
 
@@ -936,34 +1208,35 @@ CREATE OR REPLACE FUNCTION public.finish_deliveries(p_results text)
  SET enable_mergejoin TO 'off'
 AS $function$
 declare
-  v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results::json) r);
-  v_held uuid[];
+  -- A receiver's answer may hold NUL, which no text in PostgreSQL can.
+  v_results json := regexp_replace(p_results, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g');
+  v_asked uuid[];
+  v_held uuid[] := '{}';
+  v_result json;
 begin
-  if exists (select from unnest(v_results) r where r.state is null or r.state not in ('delivered', 'retry', 'failed', 'filtered')) then
+  select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(v_results) as r (id uuid);
+  if exists (select from json_to_recordset(v_results) as r (state text) where coalesce(r.state, '') not in ('delivered', 'retry', 'failed', 'filtered')) then
     raise exception 'A state is delivered, retry, failed or filtered' using errcode = 'PT400', detail = 'WH001';
   end if;
-  perform from public.webhooks w
-  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by w.id for key share;
-  perform from private.webhook_states s
-  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by s.webhook_id for update;
-  select coalesce(array_agg(held.id), '{}') into v_held from (
-    select d.id from unnest(v_results) r
-    join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
-    order by d.id
-    for update of d) held;
-  perform private.log_attempts(v_results);
-  update public.webhook_deliveries d
-  set status = case r.state when 'retry' then 'pending' else r.state end::public.webhook_delivery_status,
-    run_after = case when r.state = 'retry' then now() + make_interval(secs => coalesce(r.delay_seconds, 0)) else d.run_after end,
-    lease_id = null, leased_until = null, response_status = r.response_status,
-    finished_at = case when r.state <> 'retry' then clock_timestamp() end,
-    error_message = case when r.state in ('retry', 'failed') then left(coalesce(r.error_message, 'Unknown error'), 2000) end
-  from unnest(v_results) r
-  where d.id = r.id and d.id = any (v_held);
-  perform private.note_outcomes(v_results, v_held);
-  return private.finished(array(select r.id from unnest(v_results) r), v_held);
+  begin
+    v_held := private.record_attempts(v_results);
+  exception
+    -- Some result of the group cannot be stored: each is tried alone (in the order in which webhooks are locked), so only that one is lost.
+    when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation then
+      for v_result in
+        select r.value from json_array_elements(v_results) r
+        join public.webhook_deliveries d on d.id = (r.value ->> 'id')::uuid
+        order by d.webhook_id, d.id
+      loop
+        begin
+          v_held := v_held || private.record_attempts(json_build_array(v_result));
+        exception
+          when data_exception or integrity_constraint_violation or program_limit_exceeded then
+            raise warning 'The result of delivery % cannot be stored: %', v_result ->> 'id', sqlerrm;
+        end;
+      end loop;
+  end;
+  return private.finished(v_asked, v_held);
 end
 $function$;
 
@@ -976,7 +1249,7 @@ CREATE OR REPLACE FUNCTION public.get_webhook_stats(p_webhook_id uuid, p_since t
  SET search_path TO ''
 AS $function$
 declare
-  v_step interval := (p_until - p_since) / p_points;
+  v_step interval;
   v_series jsonb;
   v_totals jsonb;
 begin
@@ -984,9 +1257,11 @@ begin
   if not found then
     raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
   end if;
-  if p_since is null or p_until is null or p_points is null or p_until <= p_since or p_points not between 1 and 200 then
+  if p_since is null or p_until is null or p_points is null or p_until <= p_since or p_points not between 1 and 200
+    or not isfinite(p_since) or not isfinite(p_until) then
     raise exception 'The time ends after it begins, and has 1 to 200 points' using errcode = 'PT400', detail = 'WH001';
   end if;
+  v_step := (p_until - p_since) / p_points;
   -- Ids are made in order of time, so the window is a stretch of the index. A minute more, for clocks that differ.
   with attempts as materialized (
     select l.outcome, l.latency_ms, l.attempted_at from public.webhook_logs l
@@ -1017,7 +1292,8 @@ begin
       from unnest(enum_range(null::public.webhook_delivery_status)) s (status)
       left join (
         select d.status, count(*) as deliveries from public.webhook_deliveries d
-        where d.webhook_id = p_webhook_id and d.id >= private.first_id_at(p_since) and d.created_at < p_until
+        where d.webhook_id = p_webhook_id and not d.is_test and d.id >= private.first_id_at(p_since - interval '1 minute')
+          and d.created_at >= p_since and d.created_at < p_until
         group by d.status) c using (status)));
 end
 $function$;
@@ -1137,6 +1413,8 @@ CREATE INDEX webhook_deliveries_failed_idx ON public.webhook_deliveries USING bt
 
 CREATE INDEX webhook_deliveries_leased_idx ON public.webhook_deliveries USING btree (webhook_id, leased_until) WHERE (status = 'delivering'::public.webhook_delivery_status);
 
+CREATE INDEX webhook_deliveries_tests_idx ON public.webhook_deliveries USING btree (webhook_id, COALESCE(leased_until, run_after)) WHERE ((status = ANY (ARRAY['pending'::public.webhook_delivery_status, 'delivering'::public.webhook_delivery_status])) AND is_test);
+
 CREATE INDEX webhook_logs_published_event_id_idx ON public.webhook_logs USING btree (published_event_id);
 
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.event_types FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
@@ -1171,7 +1449,11 @@ COMMENT ON COLUMN "public"."webhook_deliveries"."attempts" IS 'Attempts begun, o
 
 COMMENT ON COLUMN "public"."webhook_deliveries"."attempts_before" IS 'Attempts before it was queued last. Retries are spaced by those since.';
 
+COMMENT ON COLUMN "public"."webhook_deliveries"."counted_in" IS 'Start of the minute of the webhook''s rate limit in which the last attempt counts; null where it counts in none.';
+
 COMMENT ON COLUMN "public"."webhook_deliveries"."error_message" IS 'What the last attempt ended with, if not well.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."is_test" IS 'As in its event. A test is tried once, also where the webhook is off.';
 
 COMMENT ON COLUMN "public"."webhook_deliveries"."status" IS 'pending (waits for run_after) → delivering (leased) → delivered, failed (may be retried by hand) or filtered (the webhook''s filter left it out).';
 
@@ -1215,29 +1497,39 @@ COMMENT ON FUNCTION "private"."add_deliveries"(uuid[]) IS 'Queues these events f
 
 COMMENT ON FUNCTION "private"."add_webhook_state"() IS 'Gives a new webhook its state.';
 
+COMMENT ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) IS 'Does one rendered action for an event and returns what came of it. The caller sees to it that this happens once.';
+
 COMMENT ON FUNCTION "private"."are_event_patterns"(text[]) IS 'Whether a subscription is well formed: 1 to 100 names of events, names with .* for all below, or * for all.';
 
 COMMENT ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) IS 'All that a worker needs to deliver what it has leased.';
 
+COMMENT ON FUNCTION "private"."comparable"(json) IS 'A row in a form that tells whether anything but its updated_at has changed, whatever it holds.';
+
 COMMENT ON FUNCTION "private"."disable_webhook"(uuid, text) IS 'Switches a webhook off, tells its owner and publishes webhook.disabled. What waits for it goes on waiting.';
 
-COMMENT ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer) IS 'Locks and returns deliveries of a webhook that are due: no more than p_limit, than its cap of attempts under way, and than its rate limit.';
+COMMENT ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) IS 'Locks and returns deliveries of a webhook that are due and not among p_picked: no more than p_limit, than its cap of attempts under way, and than its rate limit. Of a webhook that is off, only tests.';
 
 COMMENT ON FUNCTION "private"."first_id_at"(timestamp with time zone) IS 'The lowest time-ordered id that can have been made at a time.';
 
-COMMENT ON FUNCTION "private"."is_deliverable"(json) IS 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, without NUL or half a surrogate pair.';
+COMMENT ON FUNCTION "private"."give_back_tokens"(uuid[]) IS 'Gives back to their webhooks'' minutes what was taken for these deliveries. The caller holds the states.';
+
+COMMENT ON FUNCTION "private"."is_deliverable"(json) IS 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, with numbers within ±1e308, without NUL or half a surrogate pair.';
 
 COMMENT ON FUNCTION "private"."is_event_name"(text) IS 'Whether a text is the name of an event: words of letters, digits, _ and -, with dots between them.';
+
+COMMENT ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) IS 'Leases locked deliveries to one worker. p_is_counted: their webhooks'' rate limits know of them.';
 
 COMMENT ON FUNCTION "private"."log_attempts"(private.delivery_result[]) IS 'One row in the log per attempt; one that was held for unknown is now told.';
 
 COMMENT ON FUNCTION "private"."max_delivery_attempts"() IS 'Attempts that a delivery gets each time it is queued: the first, and one for each step of functions/dispatch/backoff.py.';
 
-COMMENT ON FUNCTION "private"."next_delivery_at"() IS 'When a delivery will be due next; null where none waits.';
+COMMENT ON FUNCTION "private"."next_delivery_at"() IS 'When a delivery will be due next; a time that has passed where all that wait are due; null where none waits.';
 
 COMMENT ON FUNCTION "private"."note_outcomes"(private.delivery_result[], uuid[]) IS 'Keeps how each webhook fares, and switches off those that are gone or have failed for five days.';
 
 COMMENT ON FUNCTION "private"."note_silence"(uuid[]) IS 'Logs attempts whose lease ran out without a word, and fails those deliveries that have no attempt left.';
+
+COMMENT ON FUNCTION "private"."parse_data"(text) IS 'Data of an event out of its text; refuses what private.is_deliverable does.';
 
 COMMENT ON FUNCTION "private"."patterns_of"(text) IS 'Every pattern that an event of this type meets: ai.response.approved meets *, itself, ai.* and ai.response.*.';
 
@@ -1249,6 +1541,8 @@ COMMENT ON FUNCTION "private"."publish_event"(text, text, uuid, text) IS 'See pu
 
 COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement did to a tracked table. Arguments: see private.track_table.';
 
+COMMENT ON FUNCTION "private"."record_attempts"(json) IS 'Records a group of attempts, all or (on an error) none; ids of the deliveries that their leases still held. See public.finish_deliveries.';
+
 COMMENT ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'See public.recover_webhook.';
 
 COMMENT ON FUNCTION "private"."replay_event"(uuid) IS 'See public.replay_event.';
@@ -1257,9 +1551,9 @@ COMMENT ON FUNCTION "private"."requeue"(uuid[]) IS 'Puts finished deliveries bac
 
 COMMENT ON FUNCTION "private"."retry_delivery"(uuid) IS 'See public.retry_delivery.';
 
-COMMENT ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) IS 'Makes p_ciphertext the key that signs a webhook''s deliveries. Earlier keys sign beside it for p_overlap_seconds; returns until when.';
+COMMENT ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) IS 'Makes p_ciphertext the key that signs a webhook''s deliveries. Earlier keys, four at most, sign beside it for p_overlap_seconds; returns until when.';
 
-COMMENT ON FUNCTION "private"."row_as_data"(text, json) IS 'A row as the data of an event: {name: row}, without its owner.';
+COMMENT ON FUNCTION "private"."row_as_data"(text, json, jsonb) IS 'A row as the data of an event: {name: row}, without its owner. A row that not every receiver could parse is told by its id.';
 
 COMMENT ON FUNCTION "private"."settle_webhook"() IS 'Keeps updated_at, and what goes with switching a webhook on.';
 
@@ -1273,17 +1567,17 @@ COMMENT ON FUNCTION "private"."test_webhook"(uuid, text, text) IS 'See public.te
 
 COMMENT ON FUNCTION "private"."time_ordered_id"() IS 'A UUIDv7: ids made later sort later.';
 
-COMMENT ON FUNCTION "private"."track_table"(regclass, text, jsonb) IS 'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
+COMMENT ON FUNCTION "private"."track_table"(regclass, text, jsonb) IS 'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. A row that not every receiver could parse is told by its id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
 
-COMMENT ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer) IS 'Webhooks with unfinished deliveries, by id, after p_after, and when the first of them is due.';
+COMMENT ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) IS 'Webhooks with unfinished deliveries, by id, after p_after, and when the first of them is due. p_only_due: only those that have something to claim: tests, or anything if they are active.';
 
-COMMENT ON FUNCTION "private"."within_bytes"(uuid[], bigint) IS 'As many of these deliveries, from the first on, as begin before so many bytes of data.';
+COMMENT ON FUNCTION "private"."within_bytes"(uuid[], bigint) IS 'As many of these deliveries, from the first on, as begin before so many bytes of data. An event counts once, whoever gets it.';
 
 COMMENT ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) IS 'Leases up to p_limit deliveries that are due, p_per_webhook of them under way for one webhook at most: {lease_id, deliveries[], webhooks[], events[], schemas[], next_at (when there will be more, if there are none)}. p_delivery_ids: a JSON array, to claim only those. json, not jsonb: the order of keys in data is the publisher''s.';
 
 COMMENT ON FUNCTION "public"."create_webhook"(text, text) IS 'Registers a webhook of the caller with its encrypted secrets, in one transaction. p_webhook: JSON with the table''s columns; p_secrets: see private.store_webhook_secrets.';
 
-COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. A delivery whose lease has gone to another worker keeps its state; the attempt is logged all the same.';
+COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. A result that cannot be stored is lost too, alone.';
 
 COMMENT ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) IS 'How a webhook of the caller fares between two times: {attempts, succeeded, failed, success_rate, latency_p50_ms, latency_p95_ms, series[p_points of {at, succeeded, failed, latency_p50_ms, latency_p95_ms}], streak {success, length}, deliveries {by status}}. Tests do not count.';
 
@@ -1293,7 +1587,7 @@ COMMENT ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, t
 
 COMMENT ON FUNCTION "public"."replay_event"(uuid) IS 'Delivers a published event of the caller once more, under the same id: to all who had it and are not about to have it, and to webhooks that have come to subscribe to it since. Answers {id, queued: how many deliveries}.';
 
-COMMENT ON FUNCTION "public"."retry_delivery"(uuid) IS 'Queues a finished delivery of the caller once more, under the same event id. Of two such calls at once, one is refused.';
+COMMENT ON FUNCTION "public"."retry_delivery"(uuid) IS 'Queues a finished delivery of the caller once more, under the same event id; one that waits for its next attempt gets it at once. Of two such calls at once, one is refused.';
 
 COMMENT ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) IS 'Gives a webhook of the caller a new encrypted key; earlier ones sign beside it for p_overlap_seconds (0 to 604800) more.';
 
@@ -1325,6 +1619,10 @@ GRANT EXECUTE ON FUNCTION "private"."add_deliveries"(uuid[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."add_webhook_state"() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."are_event_patterns"(text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."are_event_patterns"(text[]) TO "authenticated", "service_role";
@@ -1333,17 +1631,25 @@ REVOKE ALL ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliv
 
 GRANT EXECUTE ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."comparable"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."comparable"(json) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."disable_webhook"(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."disable_webhook"(uuid, text) TO "service_role";
 
-REVOKE ALL ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer) TO "service_role";
+GRANT EXECUTE ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."first_id_at"(timestamp with time zone) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."first_id_at"(timestamp with time zone) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."give_back_tokens"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."give_back_tokens"(uuid[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."is_deliverable"(json) FROM PUBLIC;
 
@@ -1352,6 +1658,10 @@ GRANT EXECUTE ON FUNCTION "private"."is_deliverable"(json) TO "authenticated", "
 REVOKE ALL ON FUNCTION "private"."is_event_name"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."is_event_name"(text) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."log_attempts"(private.delivery_result[]) FROM PUBLIC;
 
@@ -1373,6 +1683,10 @@ REVOKE ALL ON FUNCTION "private"."note_silence"(uuid[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."note_silence"(uuid[]) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."parse_data"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."parse_data"(text) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."patterns_of"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."patterns_of"(text) TO "service_role";
@@ -1390,6 +1704,10 @@ REVOKE ALL ON FUNCTION "private"."publish_event"(text, text, uuid, text) FROM PU
 GRANT EXECUTE ON FUNCTION "private"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."publish_rows"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."record_attempts"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."record_attempts"(json) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
 
@@ -1411,9 +1729,9 @@ REVOKE ALL ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) FR
 
 GRANT EXECUTE ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) TO "authenticated";
 
-REVOKE ALL ON FUNCTION "private"."row_as_data"(text, json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."row_as_data"(text, json, jsonb) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."row_as_data"(text, json) TO "service_role";
+GRANT EXECUTE ON FUNCTION "private"."row_as_data"(text, json, jsonb) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."settle_webhook"() FROM PUBLIC;
 
@@ -1439,9 +1757,9 @@ GRANT EXECUTE ON FUNCTION "private"."time_ordered_id"() TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."track_table"(regclass, text, jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer) TO "service_role";
+GRANT EXECUTE ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."within_bytes"(uuid[], bigint) FROM PUBLIC;
 
@@ -1605,4 +1923,4 @@ ALTER TABLE "public"."published_events" ADD CONSTRAINT "data_is_deliverable" CHE
 
 ALTER TABLE "public"."published_events" ADD CONSTRAINT "types_are_event_names" CHECK (private.is_event_name(type));
 
-ALTER TABLE "public"."webhooks" ADD CONSTRAINT "events_are_patterns" CHECK (private.are_event_patterns(events));
+ALTER TABLE "public"."webhooks" ADD CONSTRAINT "events_are_patterns" CHECK (COALESCE(private.are_event_patterns(events), false));
