@@ -8,10 +8,11 @@ the validation context), a text that came out too long is cut off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from shared import field_maps
 from shared.expressions import EvaluationFailed
@@ -21,6 +22,8 @@ from shared.templates import as_text
 
 RENDERED = "rendered"
 MAX_TAGS = 50
+MAX_EVENT_NAME = 128
+_NOT_IN_WORDS = re.compile(r"[^A-Za-z0-9_-]+")
 
 JsonObject = dict[str, Any]
 
@@ -57,6 +60,17 @@ def _timestamp(value: Any) -> Any:
     return moment
 
 
+def _event_name(value: str) -> str:
+    # As private.is_event_name has it.
+    if not all(word and not _NOT_IN_WORDS.search(word) for word in value.split(".")):
+        raise ValueError("this is not the name of an event, such as order.completed")
+    return value
+
+
+EventName = Annotated[
+    Annotated[str, Field(max_length=MAX_EVENT_NAME), AfterValidator(_event_name)] | None,
+    BeforeValidator(_text(MAX_EVENT_NAME)),
+]
 Word = Annotated[Annotated[str, Field(max_length=100)], BeforeValidator(_text(100))]
 Line = Annotated[Annotated[str, Field(max_length=500)] | None, BeforeValidator(_text(500))]
 Text = Annotated[Annotated[str, Field(max_length=10_000)] | None, BeforeValidator(_text(10_000))]
@@ -261,6 +275,39 @@ class SendNotification(Action):
     body: Text = None
 
 
+class CallWebhook(Action):
+    """Publishes an event to the webhooks that the owner has registered. Left out, it has the type of the
+    event that came in, and tells of it, its person and its record.
+    """
+
+    action_type = "call_webhook"
+    needed = ("event", "data")
+
+    event: EventName = None
+    data: dict[str, Any] | None = None
+
+    @classmethod
+    def fill(
+        cls,
+        config: JsonObject,
+        document: Document,
+        invoice_field_map: Mapping[str, str],  # noqa: ARG003 - for extract_invoice
+    ) -> JsonObject:
+        given = {key: value for key, value in config.items() if value not in (None, "")}
+        came = document["event"]
+        # Sources may put other signs between words: orders/create becomes orders.create.
+        name = _NOT_IN_WORDS.sub(".", came["type"])[:MAX_EVENT_NAME].strip(".")
+        return {
+            "event": name,
+            "data": {
+                "event": {key: came[key] for key in ("type", "external_id", "data")},
+                "person": document["person"],
+                "entity": document["entity"],
+            },
+            **given,
+        }
+
+
 ACTIONS: dict[str, type[Action]] = {
     model.action_type: model
     for model in (
@@ -271,5 +318,6 @@ ACTIONS: dict[str, type[Action]] = {
         StoreMessage,
         SetField,
         SendNotification,
+        CallWebhook,
     )
 }

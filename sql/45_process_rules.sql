@@ -144,11 +144,12 @@ comment on function private.set_field(public.webhook_events, text, jsonb) is 'Se
 revoke execute on function private.set_field(public.webhook_events, text, jsonb) from public, anon, authenticated;
 grant execute on function private.set_field(public.webhook_events, text, jsonb) to service_role;
 
-create function private.apply_action(p_event public.webhook_events, p_action_type text, p_config jsonb) returns jsonb
+create function private.apply_action(p_event public.webhook_events, p_action_id uuid, p_action_type text, p_config jsonb) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   v_id uuid;
+  v_key text;
 begin
   case p_action_type
     when 'tag' then
@@ -178,15 +179,21 @@ begin
       values (p_event.user_id, p_event.id, p_config ->> 'title', p_config ->> 'body')
       returning id into v_id;
       return jsonb_build_object('notification_id', v_id);
+    when 'call_webhook' then
+      -- The key outlives the log, so that an event whose log was lost is not told twice either.
+      v_key := format('rule:%s:%s', p_event.id, p_action_id);
+      v_id := (private.publish(array[row(p_event.user_id, p_config ->> 'event', p_config -> 'data', v_key)::private.outgoing_event]))[1];
+      return jsonb_build_object('published_event_id', coalesce(v_id, (
+        select e.id from public.published_events e where e.user_id = p_event.user_id and e.idempotency_key = v_key)));
     else
       raise exception 'There is no action %', quote_ident(p_action_type) using errcode = 'WH001';
   end case;
 end
 $$;
-comment on function private.apply_action(public.webhook_events, text, jsonb) is
+comment on function private.apply_action(public.webhook_events, uuid, text, jsonb) is
   'Does one rendered action for an event and returns what came of it. The caller sees to it that this happens once.';
-revoke execute on function private.apply_action(public.webhook_events, text, jsonb) from public, anon, authenticated;
-grant execute on function private.apply_action(public.webhook_events, text, jsonb) to service_role;
+revoke execute on function private.apply_action(public.webhook_events, uuid, text, jsonb) from public, anon, authenticated;
+grant execute on function private.apply_action(public.webhook_events, uuid, text, jsonb) to service_role;
 
 create function private.run_action(p_event public.webhook_events, p_action jsonb) returns text
 language plpgsql volatile security invoker set search_path = ''
@@ -202,7 +209,7 @@ begin
   end if;
   if v_error is null then
     begin
-      v_result := private.apply_action(p_event, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+      v_result := private.apply_action(p_event, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
     exception
       when others then
         if private.may_pass(sqlstate) then

@@ -13,16 +13,36 @@ create function private.is_deliverable(p_data json) returns boolean
 language plpgsql immutable security invoker set search_path = ''
 as $$
 begin
-  -- As jsonb: what json lets through and parsers further on refuse (NUL, half a surrogate pair) is found here.
-  return json_typeof(p_data) = 'object' and octet_length(p_data::text) <= 1048576 and not jsonb_path_exists(p_data::jsonb, '$.**{64}');
+  -- As jsonb: what json lets through and parsers further on refuse (NUL, half a surrogate pair) is found here. A number that
+  -- is too large for them has very many digits, or an exponent of three.
+  return json_typeof(p_data) = 'object' and octet_length(p_data::text) <= 1048576 and not jsonb_path_exists(p_data::jsonb, '$.**{64}')
+    and (p_data::text !~ '[0-9]{255}|[eE][+]?[0-9]{3}' or not jsonb_path_exists(p_data::jsonb, '$.** ? (@ > 1e308 || @ < -1e308)'));
 exception
   when data_exception or statement_too_complex or program_limit_exceeded then
     return false;
 end
 $$;
-comment on function private.is_deliverable(json) is 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, without NUL or half a surrogate pair.';
+comment on function private.is_deliverable(json) is 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, with numbers within ±1e308, without NUL or half a surrogate pair.';
 revoke execute on function private.is_deliverable(json) from public, anon;
 grant execute on function private.is_deliverable(json) to authenticated, service_role;
+
+create function private.parse_data(p_data text) returns json
+language plpgsql immutable security invoker set search_path = ''
+as $$
+begin
+  if private.is_deliverable(p_data::json) then
+    return p_data;
+  end if;
+  raise invalid_text_representation;
+exception
+  when data_exception or statement_too_complex then
+    raise exception 'The data is a JSON object of at most 1 MiB and 64 levels, with numbers within ±1e308, without NUL or half a surrogate pair'
+      using errcode = 'PT400', detail = 'WH001';
+end
+$$;
+comment on function private.parse_data(text) is 'Data of an event out of its text; refuses what private.is_deliverable does.';
+revoke execute on function private.parse_data(text) from public, anon, authenticated;
+grant execute on function private.parse_data(text) to service_role;
 
 create table public.event_types (
   id uuid primary key default gen_random_uuid(),

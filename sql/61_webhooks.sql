@@ -3,8 +3,8 @@
 create function private.are_event_patterns(p_events text[]) returns boolean
 language sql immutable security invoker set search_path = ''
 as $$
-  select cardinality(p_events) between 1 and 100
-    and coalesce((select bool_and(e = '*' or private.is_event_name(regexp_replace(e, '\.\*$', ''))) from unnest(p_events) e), false)
+  select array_ndims(p_events) = 1 and cardinality(p_events) between 1 and 100
+    and (select bool_and(coalesce(e = '*' or private.is_event_name(regexp_replace(e, '\.\*$', '')), false)) from unnest(p_events) e)
 $$;
 comment on function private.are_event_patterns(text[]) is 'Whether a subscription is well formed: 1 to 100 names of events, names with .* for all below, or * for all.';
 revoke execute on function private.are_event_patterns(text[]) from public, anon;
@@ -26,7 +26,7 @@ create table public.webhooks (
   name text not null constraint names_are_short check (length(name) between 1 and 200),
   url text not null constraint urls_are_web_addresses check (url ~ '^https?://[^[:space:]]+$' and length(url) <= 2048),
   description text constraint descriptions_are_bounded check (length(description) <= 2000),
-  events text[] not null constraint events_are_patterns check (private.are_event_patterns(events)),
+  events text[] not null constraint events_are_patterns check (coalesce(private.are_event_patterns(events), false)),
   active boolean not null default true,
   kind text not null default 'http' constraint kinds_are_known check (kind in ('http', 'slack')),
   signature_profile text not null default 'standard' constraint profiles_are_known
@@ -118,8 +118,10 @@ create table private.webhook_states (
   failing_since timestamptz,
   window_started_at timestamptz not null default '-infinity',
   window_used integer not null default 0,
+  concurrency integer not null default 16 constraint concurrencies_are_bounded check (concurrency between 4 and 1000),
   constraint failing_webhooks_say_since_when check ((consecutive_failures > 0) = (failing_since is not null))
 );
+comment on column private.webhook_states.concurrency is 'How many deliveries may be under way at once: more for who answers quickly, few for who is slow or fails.';
 comment on table private.webhook_states is 'How deliveries to a webhook have gone of late, and how many its current minute has had. Written by claims and finishes only.';
 alter table private.webhook_states enable row level security;
 revoke all on table private.webhook_states from public, anon, authenticated, service_role;
@@ -192,11 +194,18 @@ begin
   delete from private.webhook_secrets s where s.webhook_id = p_webhook_id and s.purpose = 'signing' and (s.expires_at <= now() or p_overlap_seconds = 0);
   update private.webhook_secrets s set expires_at = least(s.expires_at, v_expires_at) where s.webhook_id = p_webhook_id and s.purpose = 'signing';
   insert into private.webhook_secrets (webhook_id, purpose, ciphertext) values (p_webhook_id, 'signing', p_ciphertext);
+  -- Each key signs each delivery, so there may not be any number of them.
+  delete from private.webhook_secrets s
+  where s.id in (
+    select o.id from private.webhook_secrets o where o.webhook_id = p_webhook_id and o.purpose = 'signing'
+    order by o.created_at desc offset 5);
+  -- What workers know of the webhook is out of date.
+  update public.webhooks w set updated_at = now() where w.id = p_webhook_id;
   return v_expires_at;
 end
 $$;
 comment on function private.rotate_webhook_secret(uuid, text, integer) is
-  'Makes p_ciphertext the key that signs a webhook''s deliveries. Earlier keys sign beside it for p_overlap_seconds; returns until when.';
+  'Makes p_ciphertext the key that signs a webhook''s deliveries. Earlier keys, four at most, sign beside it for p_overlap_seconds; returns until when.';
 revoke execute on function private.rotate_webhook_secret(uuid, text, integer) from public, anon;
 grant execute on function private.rotate_webhook_secret(uuid, text, integer) to authenticated;
 

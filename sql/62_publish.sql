@@ -52,6 +52,8 @@ create table public.webhook_deliveries (
   error_message text,
   finished_at timestamptz,
   created_at timestamptz not null default now(),
+  is_test boolean not null default false,
+  counted_in timestamptz,
   constraint webhook_deliveries_published_event_id_webhook_id_key unique (published_event_id, webhook_id),
   constraint leased_deliveries_have_a_lease check ((status = 'delivering') = (lease_id is not null) and (lease_id is null) = (leased_until is null)),
   constraint finished_deliveries_say_when check ((status in ('delivered', 'failed', 'filtered')) = (finished_at is not null)),
@@ -64,9 +66,13 @@ comment on column public.webhook_deliveries.status is 'pending (waits for run_af
 comment on column public.webhook_deliveries.attempts is 'Attempts begun, over the whole life of the delivery.';
 comment on column public.webhook_deliveries.attempts_before is 'Attempts before it was queued last. Retries are spaced by those since.';
 comment on column public.webhook_deliveries.error_message is 'What the last attempt ended with, if not well.';
+comment on column public.webhook_deliveries.is_test is 'As in its event. A test is tried once, also where the webhook is off.';
+comment on column public.webhook_deliveries.counted_in is 'Start of the minute of the webhook''s rate limit in which the last attempt counts; null where it counts in none.';
 -- Holds unfinished work only, so a claim costs the same beside any number of finished rows. A leased row is due again when its lease ends.
 create index webhook_deliveries_due_idx on public.webhook_deliveries (webhook_id, (coalesce(leased_until, run_after)))
   where status in ('pending', 'delivering');
+create index webhook_deliveries_tests_idx on public.webhook_deliveries (webhook_id, (coalesce(leased_until, run_after)))
+  where status in ('pending', 'delivering') and is_test;
 create index webhook_deliveries_leased_idx on public.webhook_deliveries (webhook_id, leased_until) where status = 'delivering';
 create index webhook_deliveries_failed_idx on public.webhook_deliveries (webhook_id, created_at) where status = 'failed';
 create index webhook_deliveries_webhook_id_idx on public.webhook_deliveries (webhook_id, id);
@@ -88,6 +94,7 @@ comment on type private.outgoing_event is 'An event to be published; see private
 
 create function private.add_deliveries(p_event_ids uuid[]) returns integer
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_added integer;
@@ -142,21 +149,24 @@ grant execute on function private.publish(private.outgoing_event[]) to service_r
 -- Security definer: the outbox is written by functions only. What a signed-in user publishes is their own.
 create function private.publish_event(p_type text, p_data text, p_user_id uuid, p_idempotency_key text) returns jsonb
 language plpgsql volatile security definer set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
+  v_data json := private.parse_data(p_data);
   v_id uuid;
   v_is_new boolean;
 begin
-  if current_setting('role', true) in ('anon', 'authenticated') and not private.owns(p_user_id) then
+  -- The Data API always sets a role; who has none is connected to the database itself.
+  if current_setting('role') not in ('none', 'postgres', 'service_role') and not private.owns(p_user_id) then
     raise exception 'Events are published for oneself' using errcode = 'PT403', detail = 'WH006';
   end if;
   if p_user_id is null or not coalesce(private.is_event_name(p_type), false) then
     raise exception 'The type is words of letters, digits, _ and - with dots between them, 128 characters at most' using errcode = 'PT400', detail = 'WH001';
   end if;
-  if not coalesce(private.is_deliverable(p_data::json), false) then
-    raise exception 'The data is a JSON object of at most 1 MiB and 64 levels, without NUL or half a surrogate pair' using errcode = 'PT400', detail = 'WH001';
+  if length(p_idempotency_key) not between 1 and 255 then
+    raise exception 'An idempotency key has 1 to 255 characters' using errcode = 'PT400', detail = 'WH001';
   end if;
-  v_id := (private.publish(array[row(p_user_id, p_type, p_data::json, p_idempotency_key)::private.outgoing_event]))[1];
+  v_id := (private.publish(array[row(p_user_id, p_type, v_data, p_idempotency_key)::private.outgoing_event]))[1];
   v_is_new := v_id is not null;
   if not v_is_new then
     select e.id into v_id from public.published_events e where e.user_id = p_user_id and e.idempotency_key = p_idempotency_key;
@@ -179,18 +189,38 @@ comment on function public.publish_event(text, text, uuid, text) is
 revoke execute on function public.publish_event(text, text, uuid, text) from public, anon;
 grant execute on function public.publish_event(text, text, uuid, text) to authenticated, service_role;
 
-create function private.row_as_data(p_name text, p_row json) returns json
-language sql stable security invoker set search_path = ''
+create function private.row_as_data(p_name text, p_row json, p_id jsonb) returns json
+language plpgsql stable security invoker set search_path = ''
 as $$
-  -- json_object_agg keeps the order of the columns. A row that nobody could parse is told by its id.
-  select case when private.is_deliverable(d.data) then d.data
-    else json_build_object(p_name, json_build_object('id', p_row -> 'id')) end
-  from (
-    select json_build_object(p_name, json_object_agg(c.key, c.value)) as data from json_each(p_row) c where c.key <> 'user_id') d
+declare
+  v_data json;
+begin
+  -- json_object_agg keeps the order of the columns.
+  select json_build_object(p_name, json_object_agg(c.key, c.value)) into v_data from json_each(p_row) c where c.key <> 'user_id';
+  return case when private.is_deliverable(v_data) then v_data else json_build_object(p_name, json_build_object('id', p_id)) end;
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return json_build_object(p_name, json_build_object('id', p_id));
+end
 $$;
-comment on function private.row_as_data(text, json) is 'A row as the data of an event: {name: row}, without its owner.';
-revoke execute on function private.row_as_data(text, json) from public, anon, authenticated;
-grant execute on function private.row_as_data(text, json) to service_role;
+comment on function private.row_as_data(text, json, jsonb) is
+  'A row as the data of an event: {name: row}, without its owner. A row that not every receiver could parse is told by its id.';
+revoke execute on function private.row_as_data(text, json, jsonb) from public, anon, authenticated;
+grant execute on function private.row_as_data(text, json, jsonb) to service_role;
+
+create function private.comparable(p_row json) returns jsonb
+language plpgsql immutable security invoker set search_path = ''
+as $$
+begin
+  return p_row::jsonb - 'updated_at';
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return jsonb_build_object('md5', md5(p_row::text));
+end
+$$;
+comment on function private.comparable(json) is 'A row in a form that tells whether anything but its updated_at has changed, whatever it holds.';
+revoke execute on function private.comparable(json) from public, anon, authenticated;
+grant execute on function private.comparable(json) to service_role;
 
 -- Security definer: whoever may change the row need not be allowed to write to the outbox.
 create function private.publish_rows() returns trigger
@@ -201,25 +231,27 @@ declare
   v_changes jsonb := tg_argv[1]::jsonb;
   v_events private.outgoing_event[];
 begin
+  -- Rows of users who are not there (any more) are left out: a change must not fail because it cannot be told.
   if tg_op = 'INSERT' then
-    select array_agg(row(n.user_id, v_name || '.created', private.row_as_data(v_name, row_to_json(n)), null)::private.outgoing_event)
-    into v_events from new_rows n where n.user_id is not null;
+    select array_agg(row(n.user_id, v_name || '.created', private.row_as_data(v_name, row_to_json(n), to_jsonb(n.id)), null)::private.outgoing_event)
+    into v_events from new_rows n join auth.users u on u.id = n.user_id;
   elsif tg_op = 'DELETE' then
-    select array_agg(row(o.user_id, v_name || '.deleted', private.row_as_data(v_name, row_to_json(o)), null)::private.outgoing_event)
+    select array_agg(row(o.user_id, v_name || '.deleted', private.row_as_data(v_name, row_to_json(o), to_jsonb(o.id)), null)::private.outgoing_event)
     into v_events from old_rows o join auth.users u on u.id = o.user_id;
   else
-    select array_agg(row(c.user_id, v_name || '.' || e.word, c.data, null)::private.outgoing_event)
+    select array_agg(row(c.user_id, v_name || '.' || e.word, private.row_as_data(v_name, c.row, to_jsonb(c.id)), null)::private.outgoing_event)
     into v_events
     from (
-      select n.user_id, private.row_as_data(v_name, row_to_json(n)) as data, to_jsonb(n) as after, to_jsonb(o) as before
-      from new_rows n join old_rows o using (id)
-      where n.user_id is not null) c
+      select n.id, n.user_id, row_to_json(n) as row, private.comparable(row_to_json(n)) as after, private.comparable(row_to_json(o)) as before
+      from new_rows n
+      join old_rows o using (id)
+      join auth.users u on u.id = n.user_id) c
     cross join lateral (
       select 'updated' as word
       union all
       select n.value ->> (c.after ->> n.key) from jsonb_each(v_changes) n
       where c.after -> n.key is distinct from c.before -> n.key and n.value ? (c.after ->> n.key)) e
-    where c.after - 'updated_at' <> c.before - 'updated_at';
+    where c.after <> c.before;
   end if;
   if v_events is not null then
     perform private.publish(v_events);
@@ -234,9 +266,17 @@ create function private.track_table(p_table regclass, p_name text, p_changes jso
 language plpgsql volatile security invoker set search_path = ''
 as $$
 begin
-  if (select count(*) from pg_catalog.pg_attribute a
-      where a.attrelid = p_table and a.attname in ('id', 'user_id') and not a.attisdropped) <> 2 then
-    raise exception 'A tracked table has the columns id and user_id' using errcode = 'WH001';
+  if not exists (select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = 'id' and not a.attisdropped)
+    or not exists (select from pg_catalog.pg_attribute a
+      where a.attrelid = p_table and a.attname = 'user_id' and a.atttypid = 'uuid'::regtype and not a.attisdropped) then
+    raise exception 'A tracked table has a column id, and a column user_id of type uuid' using errcode = 'WH001';
+  end if;
+  if p_table in (select to_regclass(t) from unnest(array['public.published_events', 'public.webhook_deliveries', 'public.webhook_logs']) t) then
+    raise exception 'Publishing an event writes to this table, so it cannot publish events itself' using errcode = 'WH001';
+  end if;
+  if exists (select from jsonb_object_keys(p_changes) c where not exists (
+      select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = c and a.attnum > 0 and not a.attisdropped)) then
+    raise exception 'The table has no such column as one of those whose changes are to be told' using errcode = 'WH001';
   end if;
   if not private.is_event_name(p_name || '.created')
     or exists (select from jsonb_each(p_changes) c, jsonb_each_text(c.value) w where not private.is_event_name(p_name || '.' || w.value)) then
@@ -251,7 +291,7 @@ begin
 end
 $$;
 comment on function private.track_table(regclass, text, jsonb) is
-  'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
+  'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. A row that not every receiver could parse is told by its id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
 revoke execute on function private.track_table(regclass, text, jsonb) from public, anon, authenticated, service_role;
 
 select private.track_table('public.tickets', 'ticket', '{"status": {"resolved": "resolved", "escalated": "escalated"}}');

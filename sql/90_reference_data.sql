@@ -125,7 +125,8 @@ on conflict (user_id, name) do update set
 -- The event types that ship with Switchhook: what platforms like those it was made for have to tell, each with an example.
 
 insert into public.event_types (id, user_id, name, description, example)
-select ('5e1f0000-0000-4000-8001-' || lpad(r.place::text, 12, '0'))::uuid, null, r.type ->> 'name', r.type ->> 'description', r.type -> 'example'
+-- An id is made of the name, so that a new type may stand anywhere in the list.
+select ('5e1f0000-0000-4000-8001-' || left(md5(r.type ->> 'name'), 12))::uuid, null, r.type ->> 'name', r.type ->> 'description', r.type -> 'example'
 from json_array_elements($event_types$
 [
   {"name": "conversation.created", "description": "A new conversation is created.", "example":
@@ -203,5 +204,5 @@ from json_array_elements($event_types$
   {"name": "webhook.test", "description": "A test send to a webhook that subscribes to no event by name.", "example":
     {"message": "This is a test."}}
 ]
-$event_types$::json) with ordinality as r (type, place)
+$event_types$::json) as r (type)
 on conflict (user_id, name) do update set description = excluded.description, example = excluded.example;

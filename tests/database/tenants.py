@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from tests.database.factories import in_review, insert, make_admin, make_endpoint, make_user
+from tests.database.deliveries import make_webhook, publish, work_deliveries
 from tests.database.pipeline import act, action, override, prepared
 from tests.database.rpcs import Connection, Row, call_as, one
 
@@ -23,17 +24,22 @@ TABLES: dict[str, frozenset[str]] = {
     "entity_rule_actions": ALL,
     "entity_tags": ALL,
     "entity_types": ALL,
+    "event_types": ALL,
     "influencers": ALL,
     "invoices": ALL,
     "notifications": READ | {"update", "delete"},
     "orders": ALL,
     "people": ALL,
     "people_entities": ALL,
+    "published_events": READ,
     "subscriptions": ALL,
     "tickets": ALL,
+    "webhook_deliveries": READ,
     "webhook_endpoints": ALL,
     "webhook_event_logs": READ,
     "webhook_events": READ | {"delete"},
+    "webhook_logs": READ,
+    "webhooks": ALL,
 }
 """Every table in public, with what a signed-in user may do with rows of their own."""
 
@@ -45,6 +51,7 @@ COLUMNS: dict[tuple[str, str], set[str]] = {
         "match_columns",
         "field_map",
     },
+    ("event_types", "insert"): {"name", "description", "schema", "example"},
     ("notifications", "update"): {"read_at"},
     ("webhook_endpoints", "insert"): {
         "name",
@@ -61,10 +68,27 @@ COLUMNS: dict[tuple[str, str], set[str]] = {
         "rate_limit_per_minute",
         "dedupe_window_seconds",
     },
+    ("webhooks", "insert"): {
+        "name",
+        "url",
+        "description",
+        "events",
+        "active",
+        "kind",
+        "signature_profile",
+        "signature_settings",
+        "body_style",
+        "slack_settings",
+        "filter",
+        "timeout_seconds",
+        "rate_limit_per_minute",
+    },
 }
 """Where users may write only some columns."""
 COLUMNS[("entity_types", "update")] = COLUMNS[("entity_types", "insert")]
+COLUMNS[("event_types", "update")] = COLUMNS[("event_types", "insert")]
 COLUMNS[("webhook_endpoints", "update")] = COLUMNS[("webhook_endpoints", "insert")]
+COLUMNS[("webhooks", "update")] = COLUMNS[("webhooks", "insert")]
 
 PRIVATE_TABLES: dict[str, frozenset[str]] = {
     "admins": frozenset(),
@@ -72,6 +96,8 @@ PRIVATE_TABLES: dict[str, frozenset[str]] = {
     "rate_limit_windows": READ | {"insert", "update"},
     "ticket_counters": frozenset(),
     "webhook_bodies": READ | {"insert"},
+    "webhook_secrets": READ,
+    "webhook_states": READ | {"insert", "update"},
 }
 """Every table in private, with what service_role may do. Nobody else may do anything."""
 
@@ -87,7 +113,7 @@ class Tenants:
 
 
 def owner_column(table: str) -> str:
-    return "created_by" if table == "webhook_endpoints" else "user_id"
+    return "created_by" if table in ("webhook_endpoints", "webhooks") else "user_id"
 
 
 def key_columns(table: str) -> list[str]:
@@ -155,3 +181,7 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
         target_table="people",
     )
     override(connection, owner, in_review(connection, endpoint), is_person=False)
+    insert(connection, "public.event_types", user_id=owner, name="order.packed")
+    make_webhook(connection, owner)
+    publish(connection, owner)
+    work_deliveries(connection)

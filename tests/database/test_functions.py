@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
+from tests.database.deliveries import make_webhook, publish, work_deliveries
 from tests.database.factories import (
     FAILED,
     in_review,
@@ -27,50 +28,98 @@ from tests.running_stack import RunningStack, User
 
 USER_RPCS = {
     "approve_events",
+    "create_webhook",
     "create_webhook_endpoint",
+    "get_webhook_stats",
     "override_event",
+    "publish_event",
+    "recover_webhook",
+    "replay_event",
     "reprocess_events",
+    "retry_delivery",
     "rotate_endpoint_secret",
+    "rotate_webhook_secret",
     "save_rule",
+    "test_webhook",
+    "update_webhook",
     "update_webhook_endpoint",
 }
 SERVICE_RPCS = {
     "claim_classify",
+    "claim_deliveries",
     "claim_prepare",
     "claim_rules",
     "finish_classify",
+    "finish_deliveries",
     "finish_prepare",
     "finish_rules",
     "get_ingest_endpoint",
     "ingest_events",
 }
+RPCS_FOR_BOTH = {"publish_event"}
 PRIVATE_FOR_USERS = {
     "approve_events",
+    "are_event_patterns",
     "as_uuids",
     "entity_type",
+    "first_id_at",
     "is_admin",
+    "is_deliverable",
+    "is_event_name",
     "override_event",
     "owns",
+    "publish_event",
+    "recover_webhook",
+    "replay_event",
     "reprocess_events",
+    "retry_delivery",
+    "rotate_webhook_secret",
     "store_endpoint_secret",
+    "store_webhook_secrets",
+    "streak",
+    "test_webhook",
     "writable_columns",
 }
 """What policies, triggers and the users' RPCs call in the user's name."""
-PRIVATE_NOT_FOR_THE_SERVICE = {"approve_events", "override_event", "reprocess_events"}
+PRIVATE_NOT_FOR_THE_SERVICE = {
+    "approve_events",
+    "override_event",
+    "recover_webhook",
+    "replay_event",
+    "reprocess_events",
+    "retry_delivery",
+    "rotate_webhook_secret",
+    "store_webhook_secrets",
+    "test_webhook",
+    "track_table",
+}
 TRIGGERS = {
+    "add_webhook_state",
     "check_entity_type",
     "complete_ticket",
+    "publish_rows",
     "register_entity",
+    "settle_webhook",
     "touch_updated_at",
     "unregister_entity",
 }
 DEFINERS = {
+    "add_webhook_state",
     "approve_events",
     "complete_ticket",
     "is_admin",
     "override_event",
+    "publish_event",
+    "publish_rows",
+    "recover_webhook",
+    "replay_event",
     "reprocess_events",
+    "retry_delivery",
+    "rotate_webhook_secret",
+    "settle_webhook",
     "store_endpoint_secret",
+    "store_webhook_secrets",
+    "test_webhook",
 }
 """What runs with its owner's rights. The reason stands beside each in sql/."""
 
@@ -130,7 +179,7 @@ def test_the_service_may_call_its_rpcs_and_what_these_stand_on(
 ) -> None:
     private = {found["name"] for found in functions(hosted_database, "private")}
 
-    assert callable_by(hosted_database, "service_role", "public") == SERVICE_RPCS
+    assert callable_by(hosted_database, "service_role", "public") == SERVICE_RPCS | RPCS_FOR_BOTH
     assert callable_by(hosted_database, "service_role", "private") == (
         private - TRIGGERS - PRIVATE_NOT_FOR_THE_SERVICE
     )
@@ -192,6 +241,9 @@ class Target:
     failed: uuid.UUID
     endpoint: uuid.UUID
     rule: str
+    webhook: uuid.UUID
+    delivery: uuid.UUID
+    published: uuid.UUID
 
 
 ARGUMENTS: dict[str, Callable[[Target], Row]] = {
@@ -201,15 +253,38 @@ ARGUMENTS: dict[str, Callable[[Target], Row]] = {
         "p_entity_table": "invoice",
         "p_is_person": None,
     },
+    "get_webhook_stats": lambda target: {
+        "p_webhook_id": target.webhook,
+        "p_since": "2026-01-01T00:00:00Z",
+        "p_until": "2026-01-02T00:00:00Z",
+        "p_points": 2,
+    },
+    "recover_webhook": lambda target: {
+        "p_webhook_id": target.webhook,
+        "p_since": "2026-01-01T00:00:00Z",
+    },
+    "replay_event": lambda target: {"p_event_id": target.published},
     "reprocess_events": lambda target: {"p_event_ids": [target.failed]},
+    "retry_delivery": lambda target: {"p_delivery_id": target.delivery},
     "rotate_endpoint_secret": lambda target: {
         "p_endpoint_id": target.endpoint,
+        "p_secret_ciphertext": "cipher",
+        "p_overlap_seconds": 0,
+    },
+    "rotate_webhook_secret": lambda target: {
+        "p_webhook_id": target.webhook,
         "p_secret_ciphertext": "cipher",
         "p_overlap_seconds": 0,
     },
     "save_rule": lambda target: {
         "p_rule_id": target.rule,
         "p_rule": {"entity_table": "order", "name": "Changed", "actions": []},
+    },
+    "test_webhook": lambda target: {"p_webhook_id": target.webhook},
+    "update_webhook": lambda target: {
+        "p_webhook_id": target.webhook,
+        "p_changes": {"name": "Changed"},
+        "p_secrets": {"signing": "cipher"},
     },
     "update_webhook_endpoint": lambda target: {
         "p_endpoint_id": target.endpoint,
@@ -224,12 +299,18 @@ def make_target(connection: Connection) -> Target:
     endpoint = make_endpoint(connection)
     rule = {"entity_table": "order", "name": "Rule", "actions": []}
     saved = call_as(connection, endpoint.user_id, "save_rule", p_rule_id=None, p_rule=rule)
+    webhook = make_webhook(connection, endpoint.user_id)
+    published = publish(connection, endpoint.user_id)
+    (delivery,) = work_deliveries(connection, state="failed")
     return Target(
         owner=endpoint.user_id,
         review=in_review(connection, endpoint),
         failed=make_event(connection, endpoint, **FAILED),
         endpoint=endpoint.id,
         rule=saved["id"],
+        webhook=webhook.id,
+        delivery=delivery["id"],
+        published=published,
     )
 
 
@@ -244,7 +325,12 @@ def reaches(connection: Connection, user_id: uuid.UUID, name: str, target: Targe
 
 
 def test_every_rpc_that_names_something_is_tried() -> None:
-    assert set(ARGUMENTS) == USER_RPCS - {"create_webhook_endpoint"}
+    # What is created is the caller's; whom one may publish for is told in test_publish.py.
+    assert set(ARGUMENTS) == USER_RPCS - {
+        "create_webhook",
+        "create_webhook_endpoint",
+        "publish_event",
+    }
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -267,6 +353,8 @@ SERVICE_ARGUMENTS: dict[str, dict[str, object]] = {
         f"finish_{stage}": {"p_lease_id": str(uuid.uuid4()), "p_results": "[]"}
         for stage in ("classify", "prepare", "rules")
     },
+    "claim_deliveries": {"p_limit": 1, "p_per_webhook": 1, "p_lease_seconds": 1},
+    "finish_deliveries": {"p_results": "[]"},
     "get_ingest_endpoint": {"p_slug": "nowhere"},
     "ingest_events": {"p_events": "[]"},
 }

@@ -60,6 +60,9 @@ SAVED: list[tuple[str, dict[str, Any]]] = [
     ("set_field", {"field": "metadata", "value": {"source": "{{ endpoint.slug }}"}}),
     ("set_field", {"field": "status", "value": None}),
     ("send_notification", {"title": "New order", "body": "{{ event.data.total }} euros"}),
+    ("call_webhook", {}),
+    ("call_webhook", {"event": "order.{{ event.data.state }}", "data": "{{ event.data }}"}),
+    ("call_webhook", {"event": "order-paid", "data": {"id": "{{ event.data.id }}", "by": None}}),
 ]
 
 
@@ -101,6 +104,11 @@ def test_every_type_has_an_example_here() -> None:
         ("set_field", {"field": "value", "value": 10**30}, "cannot be written as JSON"),
         ("set_field", {"field": "value", "value": "\ud800"}, "cannot be written as JSON"),
         ("set_field", {"field": "value", "value": "x" * 20_000}, "at most 20000 bytes"),
+        ("call_webhook", {"event": "order paid"}, "event: this is not the name of an event"),
+        ("call_webhook", {"event": "order..paid"}, "event: this is not the name of an event"),
+        ("call_webhook", {"event": "x" * 129}, "event: string should have at most 128 characters"),
+        ("call_webhook", {"data": ["a"]}, "data: input should be a valid dictionary"),
+        ("call_webhook", {"url": "https://example.com"}, "url: there is no such setting"),
         (
             "send_notification",
             {"title": "a", "{{ event.type }}": "b"},
@@ -279,6 +287,58 @@ def test_a_notification_says_by_itself_what_it_is_about() -> None:
     }
 
 
+def test_a_published_event_tells_by_itself_of_the_one_that_came_in() -> None:
+    seen = context({"data": {"total": 5}}, person={"name": "Ada"}, entity={"number": "R-1"})
+    assert render_action("call_webhook", {}, seen) == {
+        "event": "order.completed",
+        "data": {
+            "event": {"type": "order.completed", "external_id": "ord_1", "data": {"total": 5}},
+            "person": {"name": "Ada"},
+            "entity": {"number": "R-1"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("came", "name"),
+    [
+        ("orders/create", "orders.create"),
+        ("/invoice: paid!", "invoice.paid"),
+        ("a..b", "a.b"),
+        ("x" * 127 + "/" + "y" * 9, "x" * 127),
+    ],
+)
+def test_a_type_that_no_published_event_can_have_is_made_one(came: str, name: str) -> None:
+    seen = context({})
+    seen.roots["event"]["type"] = came
+    assert render_action("call_webhook", {}, seen)["event"] == name
+
+
+def test_a_type_without_any_word_has_to_be_given() -> None:
+    seen = context({})
+    seen.roots["event"]["type"] = "✓"
+    with pytest.raises(EvaluationFailed, match="event: this is empty"):
+        render_action("call_webhook", {}, seen)
+    assert render_action("call_webhook", {"event": "seen"}, seen)["event"] == "seen"
+
+
+def test_a_published_event_has_the_name_and_data_that_templates_give() -> None:
+    config = {"event": "order.{{ event.data.state }}", "data": {"id": "{{ event.data.id }}"}}
+    assert render("call_webhook", config, state="paid", id=7) == {
+        "event": "order.paid",
+        "data": {"id": 7},
+    }
+    assert render("call_webhook", {"data": "{{ event.data }}"}, id=7)["data"] == {"id": 7}
+    assert render("call_webhook", {"data": {}}, id=7)["data"] == {}
+
+
+def test_a_name_that_comes_out_wrong_fails() -> None:
+    config = {"event": "order.{{ event.data.state }}"}
+    for state in ("", "a b", "x" * 200):
+        message = failure("call_webhook", config, state=state)
+        assert message == "event: this is not the name of an event, such as order.completed"
+
+
 def test_text_of_the_payload_is_never_read_as_a_template() -> None:
     config = {"title": "{{ event.data.name }}", "body": "From {{ event.data.name }}"}
     rendered = render("send_notification", config, name="{{ person.email }}")
@@ -318,7 +378,7 @@ CONFIGS = st.dictionaries(
     st.sampled_from(
         [
             *("tag", "tags", "target", "role", "fields", "subject", "priority", "content"),
-            *("field", "value", "title", "nonsense"),
+            *("field", "value", "title", "event", "data", "nonsense"),
         ]
     ),
     JSON,

@@ -1,4 +1,4 @@
--- What users ask of deliveries: try a webhook, retry, recover, replay, and how it fares. Each decision is audited.
+-- What users ask of deliveries: try a webhook, retry, recover, replay. Each decision but a test is audited.
 -- The private functions are security definers because users may not write deliveries; each checks the owner of every row it touches.
 
 -- Security definer: see the head of this file.
@@ -8,7 +8,7 @@ as $$
 declare
   v_webhook public.webhooks;
   v_type text := p_type;
-  v_data json := p_data::json;
+  v_data json;
   v_event_id uuid;
   v_delivery_id uuid;
 begin
@@ -18,17 +18,18 @@ begin
   end if;
   -- Without a type: the first event that the webhook subscribes to by name.
   v_type := coalesce(v_type, (select e from unnest(v_webhook.events) with ordinality as n (e, place) where e not like '%*' order by place limit 1), 'webhook.test');
-  v_data := coalesce(v_data, (
+  v_data := coalesce(case when p_data is not null then private.parse_data(p_data) end, (
     select t.example from public.event_types t
     where t.name = v_type and (t.user_id = v_webhook.created_by or t.user_id is null)
     order by t.user_id nulls last limit 1), '{"message": "This is a test."}');
-  if not private.is_event_name(v_type) or not private.is_deliverable(v_data) then
-    raise exception 'eventType is the name of an event, payload a JSON object of at most 1 MiB' using errcode = 'PT400', detail = 'WH001';
+  if not private.is_event_name(v_type) then
+    raise exception 'The type is the name of an event' using errcode = 'PT400', detail = 'WH001';
   end if;
   insert into public.published_events (user_id, type, data, is_test) values (v_webhook.created_by, v_type, v_data, true) returning id into v_event_id;
   perform private.wake('dispatch');
-  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id)
-  values (v_event_id, p_webhook_id, v_webhook.created_by) returning id into v_delivery_id;
+  -- Somebody waits for it, so it goes before what waits there already.
+  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id, is_test, run_after)
+  values (v_event_id, p_webhook_id, v_webhook.created_by, true, now() - interval '1 hour') returning id into v_delivery_id;
   return jsonb_build_object('event_id', v_event_id, 'delivery_id', v_delivery_id, 'type', v_type, 'data', v_data);
 end
 $$;
@@ -56,7 +57,7 @@ begin
     select d.id from public.webhook_deliveries d
     where d.id = any (p_delivery_ids) and d.status in ('delivered', 'failed', 'filtered')
     order by d.id
-    for update
+    for no key update
   ), queued as (
     update public.webhook_deliveries d
     set status = 'pending', run_after = now(), attempts_before = d.attempts, finished_at = null
@@ -86,7 +87,11 @@ begin
   if v_delivery.id is null then
     raise exception 'No such delivery' using errcode = 'PT404', detail = 'WH007';
   end if;
-  if cardinality(private.requeue(array[p_delivery_id])) = 0 then
+  -- One that waits for its next attempt gets it now.
+  update public.webhook_deliveries d set run_after = now() where d.id = p_delivery_id and d.status = 'pending' and d.run_after > clock_timestamp();
+  if found then
+    perform private.wake('dispatch');
+  elsif cardinality(private.requeue(array[p_delivery_id])) = 0 then
     raise exception 'This delivery is still under way' using errcode = 'PT409', detail = 'WH017';
   end if;
   insert into public.audit_logs (user_id, actor_id, action, target_id)
@@ -104,7 +109,7 @@ as $$
   select private.retry_delivery(p_delivery_id)
 $$;
 comment on function public.retry_delivery(uuid) is
-  'Queues a finished delivery of the caller once more, under the same event id. Of two such calls at once, one is refused.';
+  'Queues a finished delivery of the caller once more, under the same event id; one that waits for its next attempt gets it at once. Of two such calls at once, one is refused.';
 revoke execute on function public.retry_delivery(uuid) from public, anon;
 grant execute on function public.retry_delivery(uuid) to authenticated;
 
@@ -120,11 +125,13 @@ begin
   if v_owner is null then
     raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
   end if;
+  if p_since is null then
+    raise exception 'Say since when' using errcode = 'PT400', detail = 'WH001';
+  end if;
   v_queued := private.requeue(array(
     select d.id from public.webhook_deliveries d
-    join public.published_events e on e.id = d.published_event_id
     where d.webhook_id = p_webhook_id and d.status = 'failed' and d.created_at >= p_since and d.created_at < coalesce(p_until, 'infinity')
-      and not e.is_test));
+      and not d.is_test));
   insert into public.audit_logs (user_id, actor_id, action, target_id, details)
   values (v_owner, (select auth.uid()), 'webhook.recover', p_webhook_id,
     jsonb_build_object('since', p_since, 'until', p_until, 'queued', cardinality(v_queued)));
@@ -180,83 +187,3 @@ comment on function public.replay_event(uuid) is
   'Delivers a published event of the caller once more, under the same id: to all who had it and are not about to have it, and to webhooks that have come to subscribe to it since. Answers {id, queued: how many deliveries}.';
 revoke execute on function public.replay_event(uuid) from public, anon;
 grant execute on function public.replay_event(uuid) to authenticated;
-
-create function private.streak(p_webhook_id uuid) returns jsonb
-language sql stable security invoker set search_path = ''
-as $$
-  with recent as (
-    select l.outcome = 'delivered' as success, row_number() over (order by l.id desc) as place
-    from (
-      select n.id, n.outcome from public.webhook_logs n
-      where n.webhook_id = p_webhook_id and not n.is_test and n.outcome <> 'unknown' order by n.id desc limit 1000) l
-  )
-  select jsonb_build_object('success', f.success,
-    'length', coalesce((select min(r.place) from recent r where r.success <> f.success), (select count(*) + 1 from recent)) - 1)
-  from recent f where f.place = 1
-$$;
-comment on function private.streak(uuid) is 'How many attempts in a row ended as the last one did, up to 1000: {success, length}; null before the first.';
-revoke execute on function private.streak(uuid) from public, anon;
-grant execute on function private.streak(uuid) to authenticated, service_role;
-
-create function public.get_webhook_stats(p_webhook_id uuid, p_since timestamptz, p_until timestamptz, p_points integer) returns jsonb
-language plpgsql stable security invoker set search_path = ''
-as $$
-declare
-  v_step interval := (p_until - p_since) / p_points;
-  v_series jsonb;
-  v_totals jsonb;
-begin
-  perform from public.webhooks w where w.id = p_webhook_id;
-  if not found then
-    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
-  end if;
-  if p_since is null or p_until is null or p_points is null or p_until <= p_since or p_points not between 1 and 200 then
-    raise exception 'The time ends after it begins, and has 1 to 200 points' using errcode = 'PT400', detail = 'WH001';
-  end if;
-  -- Ids are made in order of time, so the window is a stretch of the index. A minute more, for clocks that differ.
-  with attempts as materialized (
-    select l.outcome, l.latency_ms, l.attempted_at from public.webhook_logs l
-    where l.webhook_id = p_webhook_id and not l.is_test and l.id >= private.first_id_at(p_since - interval '1 minute')
-      and l.attempted_at >= p_since and l.attempted_at < p_until
-  )
-  select jsonb_build_object(
-      'attempts', count(*),
-      'succeeded', count(*) filter (where a.outcome = 'delivered'),
-      'failed', count(*) filter (where a.outcome <> 'delivered'),
-      'success_rate', round(count(*) filter (where a.outcome = 'delivered')::numeric / nullif(count(*), 0), 4),
-      'latency_p50_ms', round((percentile_cont(0.5) within group (order by a.latency_ms))::numeric, 1),
-      'latency_p95_ms', round((percentile_cont(0.95) within group (order by a.latency_ms))::numeric, 1)),
-    (select jsonb_agg(jsonb_build_object('at', p_since + v_step * g.n,
-        'succeeded', coalesce(b.succeeded, 0), 'failed', coalesce(b.failed, 0), 'latency_p50_ms', b.p50, 'latency_p95_ms', b.p95) order by g.n)
-      from generate_series(0, p_points - 1) g (n)
-      left join (
-        select width_bucket(extract(epoch from i.attempted_at), extract(epoch from p_since), extract(epoch from p_until), p_points) - 1 as n,
-          count(*) filter (where i.outcome = 'delivered') as succeeded, count(*) filter (where i.outcome <> 'delivered') as failed,
-          round((percentile_cont(0.5) within group (order by i.latency_ms))::numeric, 1) as p50,
-          round((percentile_cont(0.95) within group (order by i.latency_ms))::numeric, 1) as p95
-        from attempts i group by 1) b on b.n = g.n)
-  into v_totals, v_series
-  from attempts a;
-  return v_totals || jsonb_build_object('series', v_series, 'streak', private.streak(p_webhook_id),
-    'deliveries', (
-      select jsonb_object_agg(s.status, coalesce(c.deliveries, 0))
-      from unnest(enum_range(null::public.webhook_delivery_status)) s (status)
-      left join (
-        select d.status, count(*) as deliveries from public.webhook_deliveries d
-        where d.webhook_id = p_webhook_id and d.id >= private.first_id_at(p_since) and d.created_at < p_until
-        group by d.status) c using (status)));
-end
-$$;
-comment on function public.get_webhook_stats(uuid, timestamptz, timestamptz, integer) is
-  'How a webhook of the caller fares between two times: {attempts, succeeded, failed, success_rate, latency_p50_ms, latency_p95_ms, series[p_points of {at, succeeded, failed, latency_p50_ms, latency_p95_ms}], streak {success, length}, deliveries {by status}}. Tests do not count.';
-revoke execute on function public.get_webhook_stats(uuid, timestamptz, timestamptz, integer) from public, anon;
-grant execute on function public.get_webhook_stats(uuid, timestamptz, timestamptz, integer) to authenticated;
-
-create function private.first_id_at(p_time timestamptz) returns uuid
-language sql immutable security invoker set search_path = ''
-as $$
-  select (lpad(to_hex(greatest(0, (extract(epoch from p_time) * 1000)::bigint)), 12, '0') || '00000000000000000000')::uuid
-$$;
-comment on function private.first_id_at(timestamptz) is 'The lowest time-ordered id that can have been made at a time.';
-revoke execute on function private.first_id_at(timestamptz) from public, anon;
-grant execute on function private.first_id_at(timestamptz) to authenticated, service_role;
