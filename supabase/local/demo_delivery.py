@@ -81,7 +81,10 @@ class WayOut:
             "signatureProfile": "chatbots",
             "active": True,
         }
-        known = {webhook["name"]: webhook["id"] for webhook in self._api("GET", "/webhooks?limit=100")["items"]}
+        known = {
+            webhook["name"]: webhook["id"]
+            for webhook in self._api("GET", "/webhooks?limit=100")["items"]
+        }
         if NAME in known:
             self.webhook_id = self._api("PATCH", f"/webhooks/{known[NAME]}", wanted)["id"]
         else:

@@ -85,7 +85,6 @@ class Worker:
         logger.warning("%s answered %d", self._url, response.status_code)
         return False
 
-
     def _set_alarm(self, response: httpx.Response) -> None:
         """Wake it when it says that there will be more to do; the sweep may come before."""
         with contextlib.suppress(ValueError, KeyError, TypeError):

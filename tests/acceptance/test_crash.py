@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
-import pytest
 import uuid_utils
 
-from tests.running_stack import RunningStack, User
+from tests.acceptance.workers import WORKERS, StartWorkers
+from tests.running_stack import User
 
 EVENTS = 2000
 KILLS = 20
-WORKERS = 2
 DEADLINE_SECONDS = 240
-ROOT = Path(__file__).resolve().parents[2]
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -86,69 +79,6 @@ def add_events(database: Connection, owner: User) -> uuid.UUID:
     return endpoint_id
 
 
-class Workers:
-    """Worker processes, all started beforehand, so that one that is killed is replaced at once."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._waiting = [self._start(environment) for _ in range(WORKERS + KILLS)]
-        self._working: list[subprocess.Popen[str]] = []
-
-    @staticmethod
-    def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.acceptance.worker_process"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def wait_until_started(self) -> None:
-        for process in self._waiting:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "started\n"
-
-    def put_to_work(self, count: int) -> None:
-        for _ in range(count):
-            process = self._waiting.pop()
-            self._working.append(process)
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-
-    def kill_one(self) -> None:
-        """SIGKILL for one of them; another takes its place."""
-        self._end(self._working.pop(random.randrange(len(self._working))))
-        self.put_to_work(1)
-
-    @staticmethod
-    def _end(process: subprocess.Popen[str]) -> None:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-
-    def end(self) -> None:
-        for process in self._working + self._waiting:
-            self._end(process)
-
-
-@pytest.fixture
-def workers(stack: RunningStack) -> Iterator[Callable[[], Workers]]:
-    started: list[Workers] = []
-    environment = os.environ | dict(stack.values)
-    # Small batches and short leases: many moments at which a kill hurts.
-    environment |= {"WORKER_BATCH_SIZE": "25", "WORKER_LEASE_SECONDS": "2"}
-
-    def start() -> Workers:
-        started.append(Workers(environment))
-        return started[-1]
-
-    yield start
-    for group in started:
-        group.end()
-
-
 def open_events(database: Connection, endpoint_id: uuid.UUID) -> int:
     row = database.execute(
         "select count(*) as open from public.webhook_events"
@@ -160,15 +90,11 @@ def open_events(database: Connection, endpoint_id: uuid.UUID) -> int:
 
 
 def test_killed_workers_lose_nothing_and_do_nothing_twice(
-    stack: RunningStack,
-    database: Connection,
-    new_user: Callable[[], User],
-    workers: Callable[[], Workers],
+    database: Connection, new_user: Callable[[], User], workers: StartWorkers
 ) -> None:
     owner = new_user()
     add_rule(database, owner)
-    running = workers()
-    running.wait_until_started()
+    running = workers("pipeline", KILLS, WORKER_BATCH_SIZE="25", WORKER_LEASE_SECONDS="2")
     endpoint_id = add_events(database, owner)
     running.put_to_work(WORKERS)
 

@@ -1,6 +1,6 @@
-"""A process that works through the queue until it is killed: the three worker functions, called over and over.
+"""A process that works through the queue until it is killed: worker functions, called over and over.
 
-    python -m tests.acceptance.worker_process
+    python -m tests.acceptance.worker_process pipeline | dispatch
 
 It prints a line when it has started and begins to work when it is sent one. Configuration comes from
 the environment, as for any function.
@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from functions.classify.app import app as classify
+from functions.dispatch.app import app as dispatch
 from functions.prepare_for_rules.app import app as prepare_for_rules
 from functions.process_rules.app import app as process_rules
 from shared.settings import PipelineSettings
@@ -32,11 +33,13 @@ async def drive(app: Starlette, secret: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def main() -> None:
-    """Runs all three until the process ends."""
+FUNCTIONS = {"pipeline": [classify, prepare_for_rules, process_rules], "dispatch": [dispatch]}
+
+
+async def main(apps: list[Starlette]) -> None:
+    """Runs them until the process ends."""
     secret = PipelineSettings().functions_secret.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
-        apps = [classify, prepare_for_rules, process_rules]
         for app in apps:
             await stack.enter_async_context(app.router.lifespan_context(app))
         print("started", flush=True)  # noqa: T201 (what the test waits for)
@@ -45,4 +48,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(FUNCTIONS[sys.argv[1]]))

@@ -135,7 +135,9 @@ def benching(stack: RunningStack) -> Iterator[Bench]:
 
 async def plain_posts(url: str) -> float:
     """Posts a second of httpx as it comes, with nothing claimed, signed or recorded."""
-    body = json.dumps({"event": "message.created", "timestamp": "2026-01-01T00:00:00Z", "data": DATA})
+    body = json.dumps(
+        {"event": "message.created", "timestamp": "2026-01-01T00:00:00Z", "data": DATA}
+    )
     left = iter(range(POSTS))
     async with httpx.AsyncClient() as client:
 

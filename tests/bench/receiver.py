@@ -40,7 +40,9 @@ class _Connection(asyncio.Protocol):
         if head.startswith(b"GET"):
             body = json.dumps(arrivals).encode()
             arrivals.clear()
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+            )
             return
         message = _MESSAGE.search(head)
         if message:

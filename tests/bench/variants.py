@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 
 import shared.database
 from functions.ingest.app import create_app
-from shared.group_commit import GroupCommit
 from functions.ingest.settings import IngestSettings
+from shared.group_commit import GroupCommit
 
 
 def ingest() -> Starlette:

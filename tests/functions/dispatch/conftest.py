@@ -20,10 +20,10 @@ from psycopg.types.json import Jsonb
 from functions.dispatch.app import create_app
 from functions.dispatch.sender import Outgoing, Sender
 from functions.dispatch.settings import DispatchSettings
+from receiver import Receiver, receiving
 from shared.encryption import SecretBox
 from shared.profiles import generate_secret
 from shared.targets import TargetPolicy
-from receiver import Receiver, receiving
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]

@@ -16,8 +16,8 @@ from standardwebhooks import Webhook
 
 from functions.dispatch.app import create_app
 from functions.dispatch.settings import DispatchSettings
-from tests.functions.dispatch.conftest import Dispatch, Hook, MakeHook, Publish
 from receiver import Receiver, Reply
+from tests.functions.dispatch.conftest import Dispatch, Hook, MakeHook, Publish
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -47,6 +47,12 @@ def seconds_until_due(database: Connection, hook: Hook) -> float:
     return float(row["seconds"])
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (what is waited for happens in other threads)
+            await asyncio.sleep(0.01)
+
+
 async def test_an_event_arrives_signed_and_is_logged(
     dispatch: Dispatch,
     make_hook: MakeHook,
@@ -69,7 +75,11 @@ async def test_an_event_arrives_signed_and_is_logged(
     delivery = delivery_of(database, hook)
     assert (delivery["status"], delivery["attempts"]) == ("delivered", 1)
     (log,) = logs_of(database, hook)
-    assert (log["outcome"], log["response_status"], log["response_body"]) == ("delivered", 200, "OK")
+    assert (log["outcome"], log["response_status"], log["response_body"]) == (
+        "delivered",
+        200,
+        "OK",
+    )
     assert str(log["id"]) == received.headers["x-chatbots-delivery"]
 
 
@@ -168,8 +178,13 @@ async def test_a_filter_lets_through_what_it_is_true_of(
     receiver: Receiver,
     database: Connection,
 ) -> None:
-    hook = make_hook(receiver.url, filter='event.type == "order.completed" && event.data.total > 10')
-    small, large = publish("order.completed", {"total": 5}), publish("order.completed", {"total": 50})
+    hook = make_hook(
+        receiver.url, filter='event.type == "order.completed" && event.data.total > 10'
+    )
+    small, large = (
+        publish("order.completed", {"total": 5}),
+        publish("order.completed", {"total": 50}),
+    )
 
     counts = await dispatch()
 
@@ -284,8 +299,8 @@ async def test_a_test_is_delivered_by_its_id_though_the_webhook_is_off_and_tried
         [hook.owner],
     ).fetchall()
     (delivery,) = database.execute(
-        "insert into public.webhook_deliveries (published_event_id, webhook_id, user_id)"
-        " values (%s, %s, %s) returning id",
+        "insert into public.webhook_deliveries (published_event_id, webhook_id, user_id, is_test)"
+        " values (%s, %s, %s, true) returning id",
         [event["id"], hook.id, hook.owner],
     ).fetchall()
 
@@ -414,14 +429,12 @@ async def test_what_hangs_holds_up_no_other_webhook(
     for _ in range(40):
         publish(user=slow)
     call = asyncio.create_task(dispatch())
-    while not receiver.received:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(receiver.received))
 
     for _ in range(20):
         publish(user=quick)
     joined = await dispatch()
-    while len(arrived) < 20 and time.monotonic() < release:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(arrived) == 20 or time.monotonic() > release)
 
     assert joined["joined"]
     assert len(arrived) == 20
@@ -468,8 +481,7 @@ async def test_a_table_changed_while_it_works_loses_no_delivery(
     for _ in range(300):
         publish()
     call = asyncio.create_task(dispatch())
-    while not receiver.received:
-        await asyncio.sleep(0.005)
+    await until(lambda: bool(receiver.received))
 
     def migrate() -> None:
         with psycopg.connect(database.info.dsn, password=database.info.password) as other:
