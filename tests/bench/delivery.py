@@ -1,4 +1,4 @@
-"""How many deliveries a second dispatch makes, how soon the first byte arrives, and what one dead receiver does to others."""
+"""How many deliveries a second dispatch makes, how soon the first byte arrives, and what a dead receiver does."""
 
 from __future__ import annotations
 
