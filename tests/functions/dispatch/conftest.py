@@ -1,17 +1,17 @@
-"""A sender, and a record of whatever is connected to."""
+"""A sender, an authority for its receivers, and a record of whatever is connected to."""
 
 from __future__ import annotations
 
+import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import trustme
 
-from functions.dispatch.sender import Outgoing, Sender
-from shared.targets import TargetPolicy
-
-LOCAL = TargetPolicy.from_settings("", "127.0.0.0/8,::1/128")
+from functions.dispatch.sender import Sender
+from tests.functions.dispatch.sending import LOCAL, NAME, certificate
 
 
 class Connects:
@@ -44,11 +44,19 @@ async def sender() -> AsyncIterator[Sender]:
         yield started
 
 
-def outgoing(
-    url: str,
-    body: bytes = b'{"event":"a.b"}',
-    headers: Mapping[str, str] | None = None,
-    *,
-    seconds: float = 5.0,
-) -> Outgoing:
-    return Outgoing(url, headers or {}, body, seconds)
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA) -> ssl.SSLContext:
+    """Trusts the authority as a sender would a public one."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def certified(authority: trustme.CA) -> ssl.SSLContext:
+    return certificate(authority, NAME)
