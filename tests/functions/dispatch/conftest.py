@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Dispatch as a running application, webhooks for it to deliver to, receivers; a sender alone.
 
 And a record of whatever is connected to.
@@ -10,11 +11,21 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+=======
+"""A sender, an authority for its receivers, and a record of whatever is connected to."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from collections.abc import AsyncIterator, Iterator
+>>>>>>> target
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+<<<<<<< HEAD
 from psycopg.types.json import Jsonb
 
 from functions.dispatch.app import create_app
@@ -154,6 +165,12 @@ def dispatch(dispatch_client: httpx.AsyncClient) -> Dispatch:
 
 
 LOCAL = TargetPolicy.from_settings("", LOOPBACK)
+=======
+import trustme
+
+from functions.dispatch.sender import Sender
+from tests.functions.dispatch.sending import LOCAL, NAME, certificate
+>>>>>>> target
 
 
 class Connects:
@@ -186,11 +203,19 @@ async def sender() -> AsyncIterator[Sender]:
         yield started
 
 
-def outgoing(
-    url: str,
-    body: bytes = b'{"event":"a.b"}',
-    headers: Mapping[str, str] | None = None,
-    *,
-    seconds: float = 5.0,
-) -> Outgoing:
-    return Outgoing(url, headers or {}, body, seconds)
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA) -> ssl.SSLContext:
+    """Trusts the authority as a sender would a public one."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def certified(authority: trustme.CA) -> ssl.SSLContext:
+    return certificate(authority, NAME)
