@@ -10,8 +10,8 @@ A number that the receiver could not read at all becomes a string with all its d
 infinity, null or an error over there: in `compact` one beyond a double (about 1.8e308), in `spaced` an
 integer of over 4,300 digits, the most that Python reads.
 
-Values are what a JSON parser gives, and Decimal. Whatever else (NaN and infinity, keys that are no
-texts, over 1,024 levels) raises ValueError.
+Values are what a JSON parser gives, however deep, and Decimal. Whatever else (NaN and infinity, keys
+that are no texts) raises ValueError.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 import orjson
-
-MAX_DEPTH = 1_024
-"""What the parser of the database's answers takes; only a guard against endless values."""
 
 _MAX_SAFE_INTEGER = 2**53
 _MAX_ARRAY_INDEX = 2**32 - 2
@@ -213,8 +210,6 @@ class _Printer:
             else:
                 parts.append(closing)
                 unfinished.pop()
-            if len(unfinished) > MAX_DEPTH + 1:
-                raise ValueError(f"The value is nested deeper than {MAX_DEPTH} levels")
         return "".join(parts)
 
     def _members(self, members: dict[Any, Any]) -> Iterator[tuple[str, object]]:

@@ -165,6 +165,7 @@ def _walk(
     if not isinstance(value, Mapping):
         yield path, value
     elif depth:
+        yield path, None  # so that it counts as looked at
         for key, child in value.items():
             yield from _walk(child, (*path, str(key)), depth - 1)
 
