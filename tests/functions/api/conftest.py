@@ -183,6 +183,12 @@ async def ben(connect: Callable[..., Any], users: tuple[User, ...]) -> Account:
 
 
 @pytest.fixture
+async def newcomer(connect: Callable[..., Any], new_user: Callable[[], User]) -> Account:
+    """Who has nothing yet."""
+    return await _account(connect, new_user())
+
+
+@pytest.fixture
 async def admin(
     connect: Callable[..., Any], users: tuple[User, ...], database: Connection
 ) -> Account:
