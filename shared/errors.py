@@ -19,7 +19,8 @@
     ├── RateLimited             429  WH014  rate_limited
     ├── HeadersTooLarge         431  WH015  headers_too_large
     ├── InternalError           500  WH000  internal_error
-    └── DatabaseUnavailable     503  WH016  database_unavailable
+    └── ServiceUnavailable      503  WH019  service_unavailable
+        └── DatabaseUnavailable 503  WH016  database_unavailable
 
 One error has one code, one HTTP status and one SQLSTATE, wherever it is raised. Between functions in
 SQL it is raised with its SQLSTATE; where it leaves through PostgREST, with errcode PT404 (PostgREST's
@@ -141,8 +142,13 @@ class InternalError(SwitchhookError):
     default_message = "Something went wrong on our side"
 
 
-class DatabaseUnavailable(SwitchhookError):
-    code, status, sqlstate = "database_unavailable", 503, "WH016"
+class ServiceUnavailable(SwitchhookError):
+    code, status, sqlstate = "service_unavailable", 503, "WH019"
+    default_message = "Something that this needs cannot be reached; try again"
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    code, sqlstate = "database_unavailable", "WH016"
     default_message = "The database cannot be reached; try again"
 
 

@@ -24,12 +24,10 @@ from typing import Any
 
 from shared.errors import InvalidExpression
 from shared.expressions import (
-    INCOMING,
     Context,
     EvaluationFailed,
     Expression,
     MissingValue,
-    Roots,
     compile_expression,
 )
 from shared.expressions.tokens import refuse, tokens
@@ -69,16 +67,16 @@ class Template:
 
 
 @lru_cache(maxsize=1_024)
-def _compile(text: str, roots: Roots) -> Template | str:
+def _compile(text: str) -> Template | str:
     try:
-        return Template(tuple(_parts(text, roots)))
+        return Template(tuple(_parts(text)))
     except InvalidExpression as error:
         return error.message
 
 
-def compile_template(text: str, roots: Roots = INCOMING) -> Template:
+def compile_template(text: str) -> Template:
     """Raises InvalidExpression, which says what is wrong and where."""
-    compiled = _compile(text, roots)
+    compiled = _compile(text)
     if isinstance(compiled, str):
         raise InvalidExpression(compiled)
     return compiled
@@ -88,7 +86,7 @@ def is_template(text: str) -> bool:
     return OPEN in text
 
 
-def _parts(text: str, roots: Roots) -> Iterator[str | Expression]:
+def _parts(text: str) -> Iterator[str | Expression]:
     if len(text) > MAX_LENGTH:
         raise InvalidExpression(f"A text with templates has at most {MAX_LENGTH} characters")
     if text.count(OPEN) > MAX_EXPRESSIONS:
@@ -100,7 +98,7 @@ def _parts(text: str, roots: Roots) -> Iterator[str | Expression]:
         end = _end(text, start)
         source = text[start + len(OPEN) : end]
         try:
-            yield compile_expression(source.strip(), roots)
+            yield compile_expression(source.strip())
         except InvalidExpression as error:
             raise InvalidExpression(f"In {{{{{source}}}}}: {error.message}") from None
         position = end + len(CLOSE)

@@ -11,11 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from functions.api import docs, endpoints, entity_types, log, queue, rules
-from functions.api.routing import Api, on_validation_error
+from functions.api import docs
+from functions.api.resources import ROUTERS
+from functions.api.routing import VersionedPaths, on_validation_error
 from functions.api.settings import ApiSettings
-from shared.database import Database
-from shared.encryption import SecretBox
+from functions.api.state import Api, open_api
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 from shared.version import VERSION
 
@@ -31,11 +31,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        own = settings or ApiSettings()
-        secrets = SecretBox.from_setting(own.encryption_keys.get_secret_value())
-        key = own.supabase_publishable_key.get_secret_value()
-        async with Database(own.supabase_url, key) as database:
-            app.state.api = Api(database, secrets, own)
+        async with open_api(settings or ApiSettings()) as app.state.api:
             yield
 
     app = FastAPI(
@@ -46,12 +42,12 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(RequestIds), Middleware(VersionedPaths)],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    for resource in (endpoints, queue, log, rules, entity_types):
-        app.include_router(resource.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.router.routes.extend([*health_routes("api", ping), *docs.routes(app)])
     return app
 

@@ -18,9 +18,11 @@ from shared.responses import json_response
 
 DESCRIPTION = """\
 Endpoints that take webhooks in, the queue of what came, the log of what was done, and the rules for it.
+Webhooks that go out, the events that are published to them, and what became of each delivery.
 
-Sign in with Supabase Auth and send the access token: `Authorization: Bearer <token>`. Everybody sees
-what is their own. Every refusal has the same body, whose `code` stays the same for the same error.
+Sign in with Supabase Auth, or by `/api/auth/login`, and send the access token: `Authorization: Bearer
+<token>`. Everybody sees what is their own. All paths are there under `/api/v1` too. Every refusal has the
+same body, whose `code` stays the same for the same error.
 """
 
 PAGE = """\

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import (
     AliasGenerator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -55,6 +56,20 @@ def _as_utc(value: object) -> object:
 
 Timestamp = Annotated[datetime, BeforeValidator(_as_utc)]
 """ISO 8601 with Z."""
+
+
+def _require_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a text such as 2026-11-25T10:00:00Z")  # noqa: TRY004 (pydantic's)
+    return value
+
+
+TimeText = Annotated[AwareDatetime, Strict(False), BeforeValidator(_require_text)]
+"""A time in a body: ISO 8601, with its offset."""
+
+EVENT_NAME_PATTERN = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN, max_length=128)]
+"""Name of an outgoing event, such as `ticket.created`."""
 
 
 class Request(BaseModel):
@@ -134,7 +149,7 @@ class Failure(Resource):
     request_id: str = Field(description="Also in the X-Request-Id header, and in our logs.")
 
 
-class ListQuery(BaseModel):
+class PageQuery(BaseModel):
     """What every list takes. An unknown parameter is refused: a misspelt filter would show too much."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
@@ -143,6 +158,11 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(
         default=None, max_length=1000, description="`nextCursor` of the page before."
     )
+
+
+class ListQuery(PageQuery):
+    """What a list of things that people own takes."""
+
     owner: Literal["me", "all"] = Field(
         default="me",
         description="`all` shows what row level security lets the caller see: for admins, everybody's.",

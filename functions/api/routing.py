@@ -18,15 +18,15 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from functions.api.access_token import Caller, read_caller
 from functions.api.settings import ApiSettings
+from functions.api.state import Api
 from shared import payload
 from shared.body import read_body
 from shared.database import Database
-from shared.encryption import SecretBox
 from shared.errors import (
     InvalidRequest,
     UnsupportedMediaType,
@@ -34,19 +34,10 @@ from shared.errors import (
 from shared.responses import error_response
 
 MAX_PROBLEMS_TOLD = 3
+_VERSIONED = "/api/v1/"
 _BEARER = HTTPBearer(
     bearerFormat="JWT", auto_error=False, description="The user's access token from Supabase Auth."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """What the application holds for all requests."""
-
-    database: Database
-    """With the publishable key alone; see Session for a user's."""
-    secrets: SecretBox
-    settings: ApiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +108,7 @@ class ApiRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            request.state.caller = read_caller(request.headers.get("authorization"))
+            self.admit(request)
             if self.body_field is not None:
                 request = JsonRequest(request.scope, request.receive)
                 await request.load(request.app.state.api.settings)
@@ -128,12 +119,41 @@ class ApiRoute(APIRoute):
 
         return handle
 
+    def admit(self, request: Request) -> None:
+        """Raises Unauthorized unless the request says who calls."""
+        request.state.caller = read_caller(request.headers.get("authorization"))
+
+
+class PublicRoute(ApiRoute):
+    """A route for everybody."""
+
+    @override
+    def admit(self, request: Request) -> None:
+        pass
+
+
+class VersionedPaths:
+    """ASGI middleware: every path of the API is there under `/api/v1` too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_VERSIONED):
+            scope = {**scope, "path": f"/api/{scope['path'].removeprefix(_VERSIONED)}"}
+        await self.app(scope, receive, send)
+
 
 def create_router(tag: str) -> APIRouter:
     """A router for one resource. The security scheme is there to be documented; ApiRoute does the work."""
     return APIRouter(
         prefix="/api", tags=[tag], route_class=ApiRoute, dependencies=[Security(_BEARER)]
     )
+
+
+def create_public_router(tag: str) -> APIRouter:
+    """A router for what needs no token."""
+    return APIRouter(prefix="/api", tags=[tag], route_class=PublicRoute)
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:

@@ -8,8 +8,7 @@ import pytest
 
 from shared.conditions import compile_condition, compile_filter
 from shared.errors import InvalidExpression
-from shared.expressions import OUTGOING, Context
-from shared.templates import compile_template
+from shared.expressions import Context
 
 
 def outgoing(**data: Any) -> Context:
@@ -63,10 +62,3 @@ def test_a_filter_and_a_condition_of_the_same_words_are_two() -> None:
 def test_a_loop_may_be_over_what_a_condition_would_call_a_person() -> None:
     filter_ = compile_filter("event.data.people.exists(person, person == 'Ada')")
     assert filter_.holds(outgoing(people=["Ada"]))
-
-
-def test_a_template_may_be_about_what_is_delivered() -> None:
-    template = compile_template("https://example.com/{{ event.data.id }}", OUTGOING)
-    assert template.render(outgoing(id=7)) == "https://example.com/7"
-    with pytest.raises(InvalidExpression, match="There is no entity"):
-        compile_template("{{ entity.id }}", OUTGOING)

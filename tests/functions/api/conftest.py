@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,8 @@ from uuid_utils.compat import uuid7
 
 from functions.api.app import create_app
 from functions.api.settings import ApiSettings
+from tests.functions.api.dispatch_stand_in import running_dispatch
+from tests.functions.api.receiver import Receiver, running_receiver
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -36,6 +38,22 @@ class Account:
         """A new endpoint, as the API answered it; `none` verifies unless told otherwise."""
         body = {"name": f"Shop {uuid.uuid4().hex}", "scheme": "none"} | fields
         return await created(self.client.post("/api/endpoints", json=body))
+
+    async def create_webhook(self, **fields: Any) -> dict[str, Any]:
+        """A new webhook, as the API answered it; it takes messages unless told otherwise."""
+        body = {
+            "name": "Receiver",
+            "url": "https://hooks.example.com/in",
+            "events": ["message.new"],
+        } | fields
+        return await created(self.client.post("/api/webhooks", json=body))
+
+    async def publish(self, event: str, **data: Any) -> dict[str, Any]:
+        """Publishes an event; the answer."""
+        response = await self.client.post("/api/events", json={"event": event, "data": data})
+        assert response.status_code == 202, response.text
+        answer: dict[str, Any] = response.json()["data"]
+        return answer
 
     async def create_rule(self, **fields: Any) -> dict[str, Any]:
         body = {"name": "Tag orders", "entityTable": "order"} | fields
@@ -84,13 +102,30 @@ async def refused(response: Any, status: int, code: str) -> str:
     return words
 
 
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """Takes deliveries on loopback."""
+    with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def dispatch_url(stack: RunningStack) -> Iterator[str]:
+    """Where dispatch answers."""
+    with running_dispatch(stack) as url:
+        yield url
+
+
 @pytest.fixture
-def api_settings(stack: RunningStack) -> ApiSettings:
+def api_settings(stack: RunningStack, dispatch_url: str) -> ApiSettings:
     return ApiSettings(
         supabase_url=stack.api_url,
         supabase_publishable_key=stack.publishable_key,
         encryption_keys=stack.encryption_keys,
+        functions_secret=stack.functions_secret,
         functions_url=f"{PUBLIC_URL}/",
+        dispatch_url=dispatch_url,
+        delivery_allowed_networks="127.0.0.0/8",
         body_deadline_seconds=1,
     )
 
@@ -145,6 +180,12 @@ async def anna(connect: Callable[..., Any], users: tuple[User, ...]) -> Account:
 async def ben(connect: Callable[..., Any], users: tuple[User, ...]) -> Account:
     """Whose business they are not."""
     return await _account(connect, users[1])
+
+
+@pytest.fixture
+async def newcomer(connect: Callable[..., Any], new_user: Callable[[], User]) -> Account:
+    """Who has nothing yet."""
+    return await _account(connect, new_user())
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from functions.api.routing import Api
 from functions.api.settings import ApiSettings
+from functions.api.state import Api
 from shared.encryption import SecretBox
 from shared.errors import InvalidState
 from shared.signatures import SCHEMES
