@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Dispatch as a running application, webhooks for it to deliver to, receivers; a sender alone.
 
 And a record of whatever is connected to.
@@ -7,34 +6,26 @@ And a record of whatever is connected to.
 from __future__ import annotations
 
 import json
-import sys
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-=======
-"""A sender, an authority for its receivers, and a record of whatever is connected to."""
-
-from __future__ import annotations
-
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
->>>>>>> target
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-<<<<<<< HEAD
+import trustme
 from psycopg.types.json import Jsonb
 
 from functions.dispatch.app import create_app
-from functions.dispatch.sender import Outgoing, Sender
+from functions.dispatch.sender import Sender
 from functions.dispatch.settings import DispatchSettings
 from receiver import Receiver, receiving
 from shared.encryption import SecretBox
 from shared.profiles import generate_secret
-from shared.targets import TargetPolicy
+from tests.functions.dispatch.sending import LOCAL, NAME, certificate
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -162,15 +153,6 @@ def dispatch(dispatch_client: httpx.AsyncClient) -> Dispatch:
         return counts
 
     return call
-
-
-LOCAL = TargetPolicy.from_settings("", LOOPBACK)
-=======
-import trustme
-
-from functions.dispatch.sender import Sender
-from tests.functions.dispatch.sending import LOCAL, NAME, certificate
->>>>>>> target
 
 
 class Connects:
