@@ -18,6 +18,10 @@ from shared.event_schemas import problems
 from shared.expressions import Context, EvaluationFailed
 from shared.profiles import Signing, checked_profile
 
+HIDDEN: Final = "***"
+MIN_SECRET: Final = 6
+"""Shorter texts are no secrets, and would be found everywhere."""
+
 MAX_KEPT: Final = 10_000
 FILTER_BUDGET: Final = 200_000
 """Units of work (shared/expressions/cost.py) for one filter and one event: 20 ms."""
@@ -39,6 +43,15 @@ class Target:
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     signing: Signing
+
+    def without_secrets(self, text: str) -> str:
+        """A text of the receiver's, who may echo what it was sent, without what it may not tell."""
+        # An address that is a secret is shown up to the part that is.
+        secret_part = self.url.removeprefix(self.webhook.url.partition(HIDDEN)[0])
+        for secret in (*self.signing.secrets, *self.headers.values(), secret_part):
+            if len(secret) >= MIN_SECRET and secret in text:
+                text = text.replace(secret, HIDDEN)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import uuid_utils
 
 from functions.dispatch.backoff import Decision, decide
-from functions.dispatch.batch import Batch, Target, Undeliverable
+from functions.dispatch.batch import HIDDEN, Batch, Target, Undeliverable
 from functions.dispatch.claimed import Delivery, Event, Result, Webhook
 from functions.dispatch.sender import Answer, Outgoing, Sender
 from shared.errors import SwitchhookError
 from shared.profiles import Attempt, sign
-
-HIDDEN: Final = "***"
-MIN_SECRET: Final = 6
-"""Shorter texts are no secrets, and would be found everywhere."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +76,10 @@ async def deliver(
         request_headers=_shown(target, signed),
         request_body_sha256=body.sha256,
         response_status=answer.status,
-        response_headers=_without_secrets_in(answer.headers, target),
-        response_body=_without_secrets(answer.body, target),
+        response_headers={
+            name: target.without_secrets(value) for name, value in answer.headers.items()
+        },
+        response_body=target.without_secrets(answer.body),
         latency_ms=round(answer.latency_ms, 3),
         attempted_at=attempted_at,
     )
@@ -129,17 +127,3 @@ def _shown(target: Target, signed: Mapping[str, str]) -> dict[str, str]:
     signatures = {"webhook-signature", layout.signature_header if layout else ""}
     shown = {name: HIDDEN if name in signatures else value for name, value in signed.items()}
     return dict.fromkeys(target.headers, HIDDEN) | shown
-
-
-def _without_secrets(text: str, target: Target) -> str:
-    """A receiver may echo what it was sent."""
-    for secret in (*target.signing.secrets, *target.headers.values()):
-        if len(secret) >= MIN_SECRET:
-            text = text.replace(secret, HIDDEN)
-    if target.url != target.webhook.url:
-        text = text.replace(target.url, target.webhook.url)
-    return text
-
-
-def _without_secrets_in(headers: Mapping[str, str], target: Target) -> dict[str, str]:
-    return {name: _without_secrets(value, target) for name, value in headers.items()}

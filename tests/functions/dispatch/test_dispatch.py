@@ -123,7 +123,7 @@ async def test_what_fails_is_tried_at_once_then_later_with_the_same_id_and_body(
     assert (delivery["status"], delivery["attempts"]) == ("pending", 2)
     assert delivery["error_message"] == "The receiver answered 500"
     assert 3.5 <= seconds_until_due(database, hook) <= 6
-    assert datetime.fromisoformat(counts["next_at"]) == delivery["run_after"]
+    assert datetime.fromisoformat(counts["next_at"]) <= delivery["run_after"]
     assert [log["response_body"] for log in logs_of(database, hook)] == ["Not today"] * 2
 
 
