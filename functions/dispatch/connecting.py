@@ -34,14 +34,11 @@ from shared.targets import TargetPolicy
 MAX_HEAD_BYTES = 65_536
 """Of all that comes ahead of an answer's body, interim answers among it."""
 
-MAX_INTERIM_ANSWERS = 20
-"""100 and 103, of which an honest receiver sends one or two."""
-
 KEEP_ALIVE_SECONDS = 4.0
 """Shorter than receivers' own, which is five in Node and uvicorn, so that it is we who hang up."""
 
 LOOK_UP_THREADS = 32
-MAX_ADDRESSES = 8
+MAX_ADDRESSES = 4
 """Of one name, to be tried one after the other."""
 
 _SLICE = 4_096
@@ -81,11 +78,8 @@ class CheckedResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - both are wanted
     ) -> list[ResolveResult]:
         """Raises InvalidRequest if any address is refused, OSError if there is none."""
-        try:
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(self._threads, self._look_up, host)
-        except UnicodeError as error:
-            raise OSError(str(error)) from error
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, self._look_up, host)
         addresses = [ip_address(address) for address in dict.fromkeys(found)]
         if not addresses:
             raise OSError("The name has no address")
@@ -131,20 +125,16 @@ class BoundedReceiver(ResponseHandler):
 
     is_resting = False
     _room = MAX_HEAD_BYTES
-    _interim = 0
     _has_head = False
 
     def set_response_params(self, **params: Any) -> None:
         """A request is about to be written."""
-        self._room, self._interim, self._has_head = MAX_HEAD_BYTES, 0, False
+        self._room, self._has_head = MAX_HEAD_BYTES, False
         super().set_response_params(**params)
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """A head was parsed."""
-        if 100 <= data[0].code < 200 and data[0].code != 101:
-            self._interim += 1
-        else:
-            self._has_head = True
+        self._has_head = data[0].code >= 200 or data[0].code == 101
         super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
@@ -158,7 +148,7 @@ class BoundedReceiver(ResponseHandler):
             at += len(piece)
             self._room -= len(piece)
             super().data_received(piece)
-            if self._awaits_head() and (self._room <= 0 or self._interim > MAX_INTERIM_ANSWERS):
+            if self._room <= 0 and self._awaits_head():
                 self._refuse_head()
         # Nothing at all is how aiohttp itself asks to go on with what it holds.
         if (at < len(data) or not data) and self.exception() is None:
@@ -231,7 +221,7 @@ class Connector(aiohttp.TCPConnector):
             if not isinstance(receiver, BoundedReceiver):
                 raise TypeError("aiohttp no longer makes connections by its connector's factory")
             self._resting.pop(receiver, None)
-            if receiver.is_resting and (receiver.should_close or receiver.has_said_anything()):
+            if receiver.is_resting and receiver.has_said_anything():
                 connection.close()
                 continue
             receiver.is_resting = False

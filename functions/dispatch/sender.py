@@ -106,15 +106,13 @@ class Sender:
         async with self._free:
             started = time.perf_counter()
             attempt, heard = Attempt(is_encrypted=True), Heard()
-            token = current_attempt.set(attempt)
+            current_attempt.set(attempt)
             failure: Failure | None = None
             try:
                 async with asyncio.timeout(request.timeout_seconds):
                     await self._exchange(request, attempt, heard)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this request's alone
                 failure = explain(error, attempt, request)
-            finally:
-                current_attempt.reset(token)
             latency_ms = (time.perf_counter() - started) * 1000
         return _answer(heard, failure, latency_ms)
 
@@ -139,14 +137,15 @@ class Sender:
 
 
 async def _read(response: aiohttp.ClientResponse, heard: Heard) -> None:
-    """What there is of the body, and one byte more, to know whether that was all."""
+    """No more of the body than is kept, and one byte, to know whether that was all. aiohttp closes the
+    connection where more was to come.
+    """
     while len(heard.body) <= MAX_BODY_BYTES:
         piece = await response.content.read(MAX_BODY_BYTES + 1 - len(heard.body))
         if not piece:
             heard.is_whole = True
             return
         heard.body += piece
-    response.close()
 
 
 def _answer(heard: Heard, failure: Failure | None, latency_ms: float) -> Answer:

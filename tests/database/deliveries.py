@@ -173,9 +173,10 @@ def webhook_row(connection: Connection, webhook: Webhook) -> Row:
 
 
 def state_of(connection: Connection, webhook: Webhook) -> Row:
-    return one(
-        connection, "select * from private.webhook_states where webhook_id = %s", [webhook.id]
-    )
+    """How a webhook has fared, and how many its minute has had."""
+    query = """select consecutive_failures, failing_since, window_used
+        from private.webhook_states where webhook_id = %s"""
+    return one(connection, query, [webhook.id])
 
 
 def attempts(connection: Connection, delivery_id: uuid.UUID) -> list[Row]:

@@ -24,11 +24,12 @@ MIB = 1024 * 1024
 
 
 def operations(app: FastAPI) -> list[tuple[str, str]]:
-    """Every method and path, with an id in its place."""
+    """Every method and path for signed-in users, with an id in its place."""
     return [
         (method.upper(), re.sub(r"\{\w+\}", SOME_ID, path))
         for path, methods in describe(app)["paths"].items()
-        for method in methods
+        for method, operation in methods.items()
+        if "security" in operation
     ]
 
 
@@ -48,7 +49,7 @@ async def stranded(api_settings: ApiSettings) -> AsyncIterator[FastAPI]:
 
 
 async def test_there_are_routes_to_try(app: FastAPI) -> None:
-    assert len(operations(app)) == 29
+    assert len(operations(app)) == 51
 
 
 async def test_nobody_gets_to_the_database_without_a_token(stranded: FastAPI) -> None:
@@ -183,7 +184,9 @@ async def test_a_body_that_never_ends_is_given_up(anna: Account) -> None:
     await refused(response, 408, "request_timeout")
 
 
-@pytest.mark.parametrize("resource", ["endpoints", "queue", "log", "rules", "entity-types"])
+@pytest.mark.parametrize(
+    "resource", ["endpoints", "queue", "log", "rules", "entity-types", "webhooks", "events"]
+)
 async def test_an_id_that_is_none_is_not_found(resource: str, anna: Account) -> None:
     for made_up in ("x", "1", SOME_ID[:-1], SOME_ID, "%00", "é"):
         await refused(anna.client.get(f"/api/{resource}/{made_up}"), 404, "not_found")
@@ -201,6 +204,9 @@ async def test_an_unknown_path_is_not_found(anna: Account) -> None:
         (f"/api/endpoints/{SOME_ID}", "DELETE, GET, PATCH, PUT"),
         (f"/api/queue/{SOME_ID}", "GET, PATCH"),
         ("/api/queue/approve", "POST"),
+        ("/api/auth/login", "POST"),
+        ("/api/v1/webhooks", "GET, POST"),
+        (f"/api/v1/webhooks/{SOME_ID}", "DELETE, GET, PATCH, PUT"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(
@@ -209,6 +215,22 @@ async def test_a_wrong_method_is_told_the_right_ones(
     answer = await anonymous.options(path)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["docs", "openapi.json", "endpoints?limit=1", "event-types"])
+async def test_a_path_under_v1_is_the_one_without(path: str, anna: Account) -> None:
+    plain = await anna.client.get(f"/api/{path}")
+    versioned = await anna.client.get(f"/api/v1/{path}")
+    assert (versioned.status_code, versioned.content) == (200, plain.content)
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/v1/webhooks", "/v1/webhooks"])
+async def test_there_is_one_version_and_one_place_for_it(path: str, anna: Account) -> None:
+    await refused(anna.client.get(path), 404, "not_found")
+
+
+async def test_the_description_tells_each_path_once(app: FastAPI) -> None:
+    assert not [path for path in describe(app)["paths"] if "/v1" in path]
 
 
 async def test_a_request_keeps_the_id_that_it_came_with(anna: Account) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from functions.dispatch.connecting import CheckedResolver
+from functions.dispatch.connecting import MAX_ADDRESSES, CheckedResolver
 from functions.dispatch.sender import Sender
 from shared.targets import TargetPolicy
 from tests.functions.dispatch.receivers import OK, answering, receiving
@@ -217,3 +217,15 @@ async def test_one_look_up_serves_all_who_ask_at_once() -> None:
 
     assert asked == ["hook.example.com"]
     assert {answer.error for answer in answers} == {"connection_failed"}
+
+
+async def test_a_name_with_many_addresses_is_tried_at_a_few(connects: list[Any]) -> None:
+    async with receiving(answering()) as receiver:
+        pass
+    many = [f"127.0.0.{number}" for number in range(1, 100)]
+    policy = on_port(receiver.port, "127.0.0.0/8")
+    async with Sender(policy, look_up=leading_to(*many)) as sender:
+        answer = await sender.send(outgoing(f"https://{NAME}:{receiver.port}/"))
+
+    assert answer.error == "connection_failed"
+    assert len(set(connects)) == MAX_ADDRESSES

@@ -80,6 +80,7 @@ async def test_a_request_that_was_written_is_not_written_again(sender: Sender) -
         answers = [await sender.send(outgoing(receiver.url, b"%d" % n)) for n in range(2)]
 
     assert [answer.error for answer in answers] == [None, "connection_closed"]
+    assert answers[1].was_attempted
     assert receiver.bodies == [b"0", b"1"]
 
 
@@ -101,17 +102,24 @@ async def test_what_is_said_unasked_answers_no_request(sender: Sender, after: fl
 
 
 async def test_a_receiver_that_goes_on_unasked_is_hung_up_on(sender: Sender) -> None:
+    said = 0
+
     async def behave(receiver: Receiver, reader: StreamReader, writer: StreamWriter) -> None:
+        nonlocal said
         await receiver.take(reader)
         writer.write(OK)
         while True:
             await asyncio.sleep(0.01)
             writer.write(OK * 1000)
             await writer.drain()
+            said += 1
 
     async with receiving(behave) as receiver:
         assert (await sender.send(outgoing(receiver.url))).status == 200
         await receiver.hung_up()
+
+    # Otherwise it would go on for as long as the connection may rest, hundreds of times.
+    assert said < 50
 
 
 async def test_no_more_connections_rest_than_may_be_used_at_once() -> None:
@@ -135,3 +143,31 @@ async def test_a_sender_that_is_closed_hangs_up() -> None:
         async with Sender(LOCAL) as sender:
             assert (await sender.send(outgoing(receiver.url))).status == 200
         await receiver.hung_up()
+
+
+async def test_a_connection_that_is_used_again_is_no_longer_at_rest() -> None:
+    released = asyncio.Event()
+
+    async def behave(receiver: Receiver, reader: StreamReader, writer: StreamWriter) -> None:
+        await receiver.take(reader)
+        writer.write(OK)
+        await receiver.take(reader)
+        await released.wait()
+        writer.write(OK)
+
+    async with (
+        receiving(behave) as first,
+        receiving(answering()) as second,
+        receiving(answering()) as third,
+        Sender(LOCAL, max_connections=2) as sender,
+    ):
+        for receiver in (first, second):
+            await sender.send(outgoing(receiver.url))
+        again = asyncio.create_task(sender.send(outgoing(first.url)))
+        while len(first.bodies) < 2:
+            first.taken.clear()
+            await first.taken.wait()
+        await sender.send(outgoing(third.url))
+        released.set()
+
+        assert ((await again).status, first.connections) == (200, 1)

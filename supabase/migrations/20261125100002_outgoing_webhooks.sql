@@ -1,0 +1,1927 @@
+-- Written by `make migration` from sql/. Never edited once it has shipped.
+
+set local check_function_bodies = off;
+
+DROP FUNCTION "private"."apply_action"(public.webhook_events, text, jsonb);
+
+CREATE TABLE "private"."webhook_secrets" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "webhook_id" uuid NOT NULL, "purpose" text NOT NULL, "name" text NOT NULL DEFAULT ''::text, "ciphertext" text NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone, CONSTRAINT "ciphertexts_are_bounded" CHECK (((length(ciphertext) >= 1) AND (length(ciphertext) <= 10000))), CONSTRAINT "only_headers_have_names" CHECK (((purpose = 'header'::text) = (name <> ''::text))), CONSTRAINT "only_signing_secrets_expire" CHECK (((expires_at IS NULL) OR (purpose = 'signing'::text))), CONSTRAINT "purposes_are_known" CHECK ((purpose = ANY (ARRAY['signing'::text, 'header'::text, 'url'::text]))), CONSTRAINT "webhook_secrets_pkey" PRIMARY KEY (id));
+
+ALTER TABLE "private"."webhook_secrets" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "private"."webhook_secrets" OWNER TO "postgres";
+
+CREATE TABLE "private"."webhook_states" ("webhook_id" uuid NOT NULL, "consecutive_failures" integer NOT NULL DEFAULT 0, "failing_since" timestamp with time zone, "window_started_at" timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone, "window_used" integer NOT NULL DEFAULT 0, CONSTRAINT "failing_webhooks_say_since_when" CHECK (((consecutive_failures > 0) = (failing_since IS NOT NULL))), CONSTRAINT "webhook_states_pkey" PRIMARY KEY (webhook_id));
+
+ALTER TABLE "private"."webhook_states" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "private"."webhook_states" OWNER TO "postgres";
+
+CREATE TABLE "public"."event_types" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "name" text NOT NULL, "description" text NOT NULL DEFAULT ''::text, "schema" json, "example" json, "created_at" timestamp with time zone NOT NULL DEFAULT now(), "updated_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "descriptions_are_bounded" CHECK ((length(description) <= 2000)), CONSTRAINT "event_types_pkey" PRIMARY KEY (id), "user_id" uuid DEFAULT auth.uid(), CONSTRAINT "event_types_user_id_name_key" UNIQUE NULLS NOT DISTINCT (user_id, name));
+
+ALTER TABLE "public"."event_types" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."event_types" OWNER TO "postgres";
+
+CREATE TABLE "public"."published_events" ("user_id" uuid NOT NULL, "type" text NOT NULL, "data" json NOT NULL, "idempotency_key" text, "is_test" boolean NOT NULL DEFAULT false, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), CONSTRAINT "idempotency_keys_are_short" CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))), CONSTRAINT "published_events_user_id_idempotency_key_key" UNIQUE (user_id, idempotency_key));
+
+ALTER TABLE "public"."published_events" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."published_events" OWNER TO "postgres";
+
+CREATE TABLE "public"."webhook_deliveries" ("published_event_id" uuid NOT NULL, "webhook_id" uuid NOT NULL, "user_id" uuid NOT NULL, "attempts" integer NOT NULL DEFAULT 0, "attempts_before" integer NOT NULL DEFAULT 0, "run_after" timestamp with time zone NOT NULL DEFAULT now(), "lease_id" uuid, "leased_until" timestamp with time zone, "response_status" integer, "error_message" text, "finished_at" timestamp with time zone, "created_at" timestamp with time zone NOT NULL DEFAULT now(), "is_test" boolean NOT NULL DEFAULT false, "counted_in" timestamp with time zone, CONSTRAINT "attempts_only_grow" CHECK ((attempts >= attempts_before)), CONSTRAINT "webhook_deliveries_published_event_id_webhook_id_key" UNIQUE (published_event_id, webhook_id));
+
+ALTER TABLE "public"."webhook_deliveries" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."webhook_deliveries" OWNER TO "postgres";
+
+CREATE TABLE "public"."webhook_logs" ("delivery_id" uuid NOT NULL, "webhook_id" uuid NOT NULL, "user_id" uuid NOT NULL, "published_event_id" uuid NOT NULL, "event_type" text NOT NULL, "is_test" boolean NOT NULL, "attempt" integer NOT NULL, "outcome" text NOT NULL, "error_code" text, "error_message" text, "request_url" text, "request_headers" jsonb NOT NULL DEFAULT '{}'::jsonb, "request_body_sha256" text, "response_status" integer, "response_headers" jsonb NOT NULL DEFAULT '{}'::jsonb, "response_body" text, "latency_ms" numeric, "attempted_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "failures_say_why" CHECK (((outcome = 'delivered'::text) OR (error_message IS NOT NULL))), CONSTRAINT "outcomes_are_known" CHECK ((outcome = ANY (ARRAY['delivered'::text, 'failed'::text, 'unknown'::text]))), CONSTRAINT "webhook_logs_delivery_id_attempt_key" UNIQUE (delivery_id, attempt));
+
+ALTER TABLE "public"."webhook_logs" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."webhook_logs" OWNER TO "postgres";
+
+CREATE TABLE "public"."webhooks" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "name" text NOT NULL, "url" text NOT NULL, "description" text, "events" text[] NOT NULL, "active" boolean NOT NULL DEFAULT true, "kind" text NOT NULL DEFAULT 'http'::text, "signature_profile" text NOT NULL DEFAULT 'standard'::text, "signature_settings" jsonb NOT NULL DEFAULT '{}'::jsonb, "body_style" text NOT NULL DEFAULT 'compact'::text, "slack_settings" jsonb NOT NULL DEFAULT '{}'::jsonb, "header_names" text[] NOT NULL DEFAULT '{}'::text[], "filter" text NOT NULL DEFAULT ''::text, "timeout_seconds" integer NOT NULL DEFAULT 15, "rate_limit_per_minute" integer, "disabled_reason" text, "active_since" timestamp with time zone NOT NULL DEFAULT now(), "created_at" timestamp with time zone NOT NULL DEFAULT now(), "updated_at" timestamp with time zone NOT NULL DEFAULT now(), CONSTRAINT "body_styles_are_known" CHECK ((body_style = ANY (ARRAY['compact'::text, 'spaced'::text]))), CONSTRAINT "descriptions_are_bounded" CHECK ((length(description) <= 2000)), CONSTRAINT "disabled_webhooks_are_inactive" CHECK (((disabled_reason IS NULL) OR (NOT active))), CONSTRAINT "filters_are_bounded" CHECK ((length(filter) <= 2000)), CONSTRAINT "kinds_are_known" CHECK ((kind = ANY (ARRAY['http'::text, 'slack'::text]))), CONSTRAINT "names_are_short" CHECK (((length(name) >= 1) AND (length(name) <= 200))), CONSTRAINT "profiles_are_known" CHECK ((signature_profile = ANY (ARRAY['standard'::text, 'chatbots'::text, 'whatscrm'::text, 'autoresponder'::text, 'custom'::text]))), CONSTRAINT "rate_limits_are_positive" CHECK (((rate_limit_per_minute >= 1) AND (rate_limit_per_minute <= 1000000))), CONSTRAINT "signature_settings_are_a_small_shallow_object" CHECK (((jsonb_typeof(signature_settings) = 'object'::text) AND (NOT jsonb_path_exists(signature_settings, '$.**{4}'::jsonpath)) AND (pg_column_size(signature_settings) <= 8192))), CONSTRAINT "slack_settings_are_a_small_shallow_object" CHECK (((jsonb_typeof(slack_settings) = 'object'::text) AND (NOT jsonb_path_exists(slack_settings, '$.**{4}'::jsonpath)) AND (pg_column_size(slack_settings) <= 8192))), CONSTRAINT "timeouts_are_bounded" CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 30))), CONSTRAINT "urls_are_web_addresses" CHECK (((url ~ '^https?://[^[:space:]]+$'::text) AND (length(url) <= 2048))), CONSTRAINT "webhooks_pkey" PRIMARY KEY (id), "created_by" uuid NOT NULL DEFAULT auth.uid());
+
+ALTER TABLE "public"."webhooks" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."webhooks" OWNER TO "postgres";
+
+CREATE TYPE "private"."delivery_result" AS ("id" uuid, "lease_id" uuid, "attempt" integer, "state" text, "delay_seconds" double precision, "disable_reason" text, "log_id" uuid, "error_code" text, "error_message" text, "request_url" text, "request_headers" jsonb, "request_body_sha256" text, "response_status" integer, "response_headers" jsonb, "response_body" text, "latency_ms" numeric, "attempted_at" timestamp with time zone);
+
+ALTER TYPE "private"."delivery_result" OWNER TO "postgres";
+
+CREATE TYPE "private"."outgoing_event" AS ("user_id" uuid, "type" text, "data" json, "idempotency_key" text);
+
+ALTER TYPE "private"."outgoing_event" OWNER TO "postgres";
+
+CREATE TYPE "public"."webhook_delivery_status" AS ENUM ('pending', 'delivering', 'delivered', 'failed', 'filtered');
+
+ALTER TABLE "public"."webhook_deliveries" ADD COLUMN "status" public.webhook_delivery_status NOT NULL DEFAULT 'pending'::public.webhook_delivery_status;
+
+ALTER TYPE "public"."webhook_delivery_status" OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.add_deliveries(p_event_ids uuid[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_added integer;
+begin
+  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id)
+  select e.id, w.id, w.created_by
+  from public.published_events e
+  cross join lateral (
+    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it.
+    select h.id, h.created_by from public.webhooks h
+    where h.created_by = e.user_id and h.active and h.events && private.patterns_of(e.type)
+    order by h.id
+    for key share skip locked) w
+  where e.id = any (p_event_ids)
+  order by e.id, w.id
+  on conflict (published_event_id, webhook_id) do nothing;
+  get diagnostics v_added = row_count;
+  if v_added > 0 then
+    perform private.wake('dispatch');
+  end if;
+  return v_added;
+end
+$function$;
+
+ALTER FUNCTION "private"."add_deliveries"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.add_webhook_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  insert into private.webhook_states (webhook_id) values (new.id);
+  return null;
+end
+$function$;
+
+ALTER FUNCTION "private"."add_webhook_state"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.apply_action(p_event public.webhook_events, p_action_id uuid, p_action_type text, p_config jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_id uuid;
+  v_key text;
+begin
+  case p_action_type
+    when 'tag' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_tags (user_id, entity_id, tag)
+      select p_event.user_id, v_id, t from jsonb_array_elements_text(p_config -> 'tags') t on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'assign_role' then
+      v_id := private.action_target(p_event, p_config);
+      insert into public.entity_roles (user_id, entity_id, role) values (p_event.user_id, v_id, p_config ->> 'role') on conflict do nothing;
+      return jsonb_build_object('entity_id', v_id);
+    when 'extract_invoice' then
+      return jsonb_build_object('invoice_id', private.make_record(p_event, 'invoice', p_config -> 'fields'));
+    when 'create_ticket' then
+      return jsonb_build_object('ticket_id', private.make_record(p_event, 'ticket', p_config));
+    when 'store_message' then
+      insert into public.chat_messages (user_id, webhook_event_id, entity_id, person_id, conversation_id, external_id, direction, sender, content)
+      values (p_event.user_id, p_event.id, p_event.entity_id, p_event.person_id, p_config ->> 'conversation_id', p_config ->> 'external_id',
+        coalesce(p_config ->> 'direction', 'inbound'), p_config ->> 'sender', p_config ->> 'content')
+      returning id into v_id;
+      return jsonb_build_object('chat_message_id', v_id);
+    when 'set_field' then
+      perform private.set_field(p_event, p_config ->> 'field', p_config -> 'value');
+      return '{}';
+    when 'send_notification' then
+      insert into public.notifications (user_id, webhook_event_id, title, body)
+      values (p_event.user_id, p_event.id, p_config ->> 'title', p_config ->> 'body')
+      returning id into v_id;
+      return jsonb_build_object('notification_id', v_id);
+    when 'call_webhook' then
+      -- The key outlives the log, so that an event whose log was lost is not told twice either.
+      v_key := format('rule:%s:%s', p_event.id, p_action_id);
+      v_id := (private.publish(array[row(p_event.user_id, p_config ->> 'event', p_config -> 'data', v_key)::private.outgoing_event]))[1];
+      return jsonb_build_object('published_event_id', coalesce(v_id, (
+        select e.id from public.published_events e where e.user_id = p_event.user_id and e.idempotency_key = v_key)));
+    else
+      raise exception 'There is no action %', quote_ident(p_action_type) using errcode = 'WH001';
+  end case;
+end
+$function$;
+
+ALTER FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.are_event_patterns(p_events text[])
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select array_ndims(p_events) = 1 and cardinality(p_events) between 1 and 100
+    and (select bool_and(coalesce(e = '*' or private.is_event_name(regexp_replace(e, '\.\*$', '')), false)) from unnest(p_events) e)
+$function$;
+
+ALTER FUNCTION "private"."are_event_patterns"(text[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.claimed_deliveries(p_lease_id uuid, p_leased public.webhook_deliveries[])
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select json_build_object(
+    'lease_id', p_lease_id,
+    'deliveries', (
+      select coalesce(json_agg(json_build_object('id', d.id, 'webhook_id', d.webhook_id, 'event_id', d.published_event_id,
+        'attempt', d.attempts, 'try_number', d.attempts - d.attempts_before - 1)), '[]')
+      from unnest(p_leased) d),
+    'webhooks', (
+      select coalesce(json_agg(json_build_object('id', w.id, 'url', w.url, 'kind', w.kind, 'signature_profile', w.signature_profile,
+        'signature_settings', w.signature_settings, 'body_style', w.body_style, 'slack_settings', w.slack_settings, 'filter', w.filter,
+        'timeout_seconds', w.timeout_seconds, 'version', w.updated_at,
+        'secrets', (
+          select coalesce(json_agg(json_build_object('purpose', s.purpose, 'name', s.name, 'ciphertext', s.ciphertext) order by s.created_at desc), '[]')
+          from private.webhook_secrets s where s.webhook_id = w.id and (s.expires_at is null or s.expires_at > now())))), '[]')
+      from public.webhooks w where w.id in (select d.webhook_id from unnest(p_leased) d)),
+    'events', (
+      select coalesce(json_agg(json_build_object('id', e.id, 'user_id', e.user_id, 'type', e.type, 'created_at', e.created_at, 'is_test', e.is_test,
+        'data', e.data)), '[]')
+      from public.published_events e where e.id in (select d.published_event_id from unnest(p_leased) d)),
+    'schemas', (
+      select coalesce(json_agg(json_build_object('user_id', t.user_id, 'name', t.name, 'schema', t.schema)), '[]')
+      from public.event_types t
+      where t.schema is not null and (t.user_id is null or t.user_id in (select d.user_id from unnest(p_leased) d))
+        and t.name in (select e.type from public.published_events e where e.id in (select d.published_event_id from unnest(p_leased) d))),
+    'next_at', case when cardinality(p_leased) = 0 then private.next_delivery_at() end)
+$function$;
+
+ALTER FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.comparable(p_row json)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_row::jsonb - 'updated_at';
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return jsonb_build_object('md5', md5(p_row::text));
+end
+$function$;
+
+ALTER FUNCTION "private"."comparable"(json) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.disable_webhook(p_webhook_id uuid, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_webhook public.webhooks;
+begin
+  update public.webhooks w set active = false, disabled_reason = p_reason where w.id = p_webhook_id and w.active
+  returning w.* into v_webhook;
+  if v_webhook.id is null then
+    return;
+  end if;
+  insert into public.notifications (user_id, title, body)
+  values (v_webhook.created_by, left(format('The webhook "%s" was switched off', v_webhook.name), 500),
+    p_reason || '. Its deliveries wait: mend the receiver, then switch it on again.');
+  perform private.publish(array[row(v_webhook.created_by, 'webhook.disabled', json_build_object('webhook', json_build_object(
+    'id', v_webhook.id, 'name', v_webhook.name, 'url', v_webhook.url, 'events', v_webhook.events), 'reason', p_reason), null)::private.outgoing_event]);
+end
+$function$;
+
+ALTER FUNCTION "private"."disable_webhook"(uuid, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.due_deliveries(p_webhook public.webhooks, p_state private.webhook_states, p_limit integer, p_per_webhook integer, p_picked uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  -- A webhook that fails may have few attempts under way, so that what hangs holds little.
+  v_cap integer := case when p_state.consecutive_failures > 0 then greatest(1, p_per_webhook / 8) else p_per_webhook end;
+  v_room integer;
+  v_ids uuid[];
+begin
+  select least(p_limit, v_cap - count(*) - (
+    select count(*) from public.webhook_deliveries m where m.id = any (p_picked) and m.webhook_id = p_webhook.id))
+  into v_room
+  from public.webhook_deliveries d
+  where d.webhook_id = p_webhook.id and d.status = 'delivering' and d.leased_until > now();
+  if v_room <= 0 then
+    return '{}';
+  end if;
+  if p_webhook.active then
+    select array_agg(due.id) into v_ids from (
+      select d.id from public.webhook_deliveries d
+      where d.webhook_id = p_webhook.id and d.status in ('pending', 'delivering') and coalesce(d.leased_until, d.run_after) <= now()
+        and d.id <> all (p_picked)
+      order by coalesce(d.leased_until, d.run_after) limit v_room
+      for no key update skip locked) due;
+  else
+    select array_agg(due.id) into v_ids from (
+      select d.id from public.webhook_deliveries d
+      where d.webhook_id = p_webhook.id and d.status in ('pending', 'delivering') and coalesce(d.leased_until, d.run_after) <= now()
+        and d.id <> all (p_picked) and d.is_test
+      order by coalesce(d.leased_until, d.run_after) limit v_room
+      for no key update skip locked) due;
+  end if;
+  return v_ids[1:private.take_delivery_tokens(p_webhook, coalesce(cardinality(v_ids), 0))];
+end
+$function$;
+
+ALTER FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.first_id_at(p_time timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select (lpad(to_hex(greatest(0, (extract(epoch from p_time) * 1000)::bigint)), 12, '0') || '00000000000000000000')::uuid
+$function$;
+
+ALTER FUNCTION "private"."first_id_at"(timestamp with time zone) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.give_back_tokens(p_ids uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update private.webhook_states s
+  set window_used = greatest(0, s.window_used - o.number)
+  from (select d.webhook_id, count(*)::integer as number from public.webhook_deliveries d where d.id = any (p_ids) group by d.webhook_id) o
+  where s.webhook_id = o.webhook_id
+$function$;
+
+ALTER FUNCTION "private"."give_back_tokens"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.is_deliverable(p_data json)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  -- As jsonb: what json lets through and parsers further on refuse (NUL, half a surrogate pair) is found here. A number that
+  -- is too large for them has very many digits, or an exponent of three.
+  return json_typeof(p_data) = 'object' and octet_length(p_data::text) <= 1048576 and not jsonb_path_exists(p_data::jsonb, '$.**{64}')
+    and (p_data::text !~ '[0-9]{255}|[eE][+]?[0-9]{3}' or not jsonb_path_exists(p_data::jsonb, '$.** ? (@ > 1e308 || @ < -1e308)'));
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return false;
+end
+$function$;
+
+ALTER FUNCTION "private"."is_deliverable"(json) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.is_event_name(p_name text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select length(p_name) <= 128 and p_name ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'
+$function$;
+
+ALTER FUNCTION "private"."is_event_name"(text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.lease_deliveries(p_ids uuid[], p_lease_id uuid, p_lease_seconds integer, p_is_counted boolean)
+ RETURNS SETOF public.webhook_deliveries
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.webhook_deliveries d
+  set status = 'delivering', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    attempts = d.attempts + 1,
+    counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
+  from private.webhook_states s
+  where d.id = any (p_ids) and d.status in ('pending', 'delivering') and s.webhook_id = d.webhook_id
+  returning d.*
+$function$;
+
+ALTER FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.log_attempts(p_results private.delivery_result[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- A worker that lost its lease has still sent what it has sent: its attempt is logged, and nothing else.
+  insert into public.webhook_logs as l (id, delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome,
+    error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
+    latency_ms, attempted_at)
+  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
+    case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code,
+    left(coalesce(r.error_message, case when r.state <> 'delivered' then 'Unknown error' end), 2000), r.request_url,
+    coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
+    r.latency_ms, coalesce(r.attempted_at, now())
+  from unnest(p_results) r
+  join public.webhook_deliveries d on d.id = r.id
+  join public.published_events e on e.id = d.published_event_id
+  where r.state <> 'filtered'
+  order by d.id
+  on conflict (delivery_id, attempt) do update set
+    id = excluded.id, outcome = excluded.outcome, error_code = excluded.error_code, error_message = excluded.error_message, request_url = excluded.request_url,
+    request_headers = excluded.request_headers, request_body_sha256 = excluded.request_body_sha256, response_status = excluded.response_status,
+    response_headers = excluded.response_headers, response_body = excluded.response_body, latency_ms = excluded.latency_ms,
+    attempted_at = excluded.attempted_at
+  where l.outcome = 'unknown'
+$function$;
+
+ALTER FUNCTION "private"."log_attempts"(private.delivery_result[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.max_delivery_attempts()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$ select 11 $function$;
+
+ALTER FUNCTION "private"."max_delivery_attempts"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.next_delivery_at()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  -- What is due and was not claimed is held back by a cap or a lock, and nobody knows for how long: it is named last.
+  select coalesce(min(n.at) filter (where n.at > now()), min(n.at)) from (
+    select greatest(d.due, case when w.rate_limit_per_minute <= s.window_used then s.window_started_at + interval '1 minute' end) as at
+    from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 4096, false) d
+    join public.webhooks w on w.id = d.webhook_id and w.active
+    join private.webhook_states s on s.webhook_id = w.id) n
+$function$;
+
+ALTER FUNCTION "private"."next_delivery_at"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.note_outcomes(p_results private.delivery_result[], p_held uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_webhook record;
+begin
+  for v_webhook in
+    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
+      count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
+      bool_or(r.state = 'delivered' and not d.is_test) as has_success,
+      min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
+      max(r.disable_reason) filter (where not d.is_test) as disable_reason
+    from unnest(p_results) r
+    join public.webhook_deliveries d on d.id = r.id
+    join private.webhook_states s on s.webhook_id = d.webhook_id
+    where r.id = any (p_held)
+    group by d.webhook_id
+    order by d.webhook_id
+  loop
+    -- What was filtered out was not sent, and does not count against the minute in which it was claimed.
+    update private.webhook_states s
+    set window_used = greatest(0, s.window_used - v_webhook.given_back),
+      consecutive_failures = case when v_webhook.has_success then 0 else s.consecutive_failures + v_webhook.failures end,
+      failing_since = case when v_webhook.has_success then null
+        when v_webhook.failures > 0 then coalesce(s.failing_since, v_webhook.first_failure, now()) else s.failing_since end
+    where s.webhook_id = v_webhook.webhook_id
+      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.has_success and s.consecutive_failures > 0));
+    perform private.disable_webhook(v_webhook.webhook_id, v_webhook.disable_reason)
+    where v_webhook.disable_reason is not null;
+    perform private.disable_webhook(w.id, format('Nothing but failures since %s', to_char(s.failing_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))
+    from private.webhook_states s join public.webhooks w on w.id = s.webhook_id
+    where s.webhook_id = v_webhook.webhook_id and v_webhook.failures > 0 and greatest(s.failing_since, w.active_since) <= now() - interval '5 days';
+  end loop;
+end
+$function$;
+
+ALTER FUNCTION "private"."note_outcomes"(private.delivery_result[], uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.note_silence(p_ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.webhook_logs (delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome, error_code,
+    error_message, attempted_at)
+  select d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, d.attempts, 'unknown', 'no_report',
+    'The worker did not report what became of this attempt', d.leased_until
+  from public.webhook_deliveries d
+  join public.published_events e on e.id = d.published_event_id
+  where d.id = any (p_ids) and d.status = 'delivering'
+  on conflict (delivery_id, attempt) do nothing;
+  -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
+  update public.webhook_deliveries d
+  set status = 'failed', lease_id = null, leased_until = null, finished_at = clock_timestamp(),
+    error_message = format('The worker did not finish in %s attempts', d.attempts - d.attempts_before)
+  where d.id = any (p_ids) and d.status = 'delivering'
+    and (d.is_test or d.attempts - d.attempts_before >= private.max_delivery_attempts());
+end
+$function$;
+
+ALTER FUNCTION "private"."note_silence"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.parse_data(p_data text)
+ RETURNS json
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if private.is_deliverable(p_data::json) then
+    return p_data;
+  end if;
+  raise invalid_text_representation;
+exception
+  when data_exception or statement_too_complex then
+    raise exception 'The data is a JSON object of at most 1 MiB and 64 levels, with numbers within ±1e308, without NUL or half a surrogate pair'
+      using errcode = 'PT400', detail = 'WH001';
+end
+$function$;
+
+ALTER FUNCTION "private"."parse_data"(text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.patterns_of(p_type text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select array['*', p_type] || array(
+    select array_to_string((string_to_array(p_type, '.'))[1:n], '.') || '.*'
+    from generate_series(1, cardinality(string_to_array(p_type, '.')) - 1) n)
+$function$;
+
+ALTER FUNCTION "private"."patterns_of"(text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.pick_deliveries(p_limit integer, p_per_webhook integer)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_start uuid := gen_random_uuid();
+  v_turns uuid[];
+  v_more uuid[];
+  v_waiting integer;
+  v_share integer;
+  v_webhook public.webhooks;
+  v_state private.webhook_states;
+  v_found uuid[];
+  v_ids uuid[] := '{}';
+begin
+  -- Where there are more webhooks than are looked at, a random start makes it even over time.
+  v_turns := array(
+    select o.webhook_id from (
+      select a.webhook_id from private.webhooks_with_deliveries(v_start, 64, true) a
+      union all
+      select b.webhook_id from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 64, true) b where b.webhook_id <= v_start
+    ) o limit least(64, p_limit));
+  -- Each webhook gets an equal share. What some leave free goes to those who have more, in a second round.
+  for v_round in 1 .. 2 loop
+    v_waiting := cardinality(v_turns);
+    v_more := '{}';
+    for v_webhook in
+      select w.* from public.webhooks w where w.id = any (v_turns) order by w.id for key share skip locked
+    loop
+      exit when cardinality(v_ids) >= p_limit;
+      v_share := greatest(1, (p_limit - cardinality(v_ids)) / v_waiting);
+      v_waiting := greatest(1, v_waiting - 1);
+      -- Another claim may hold it, for a moment.
+      select s.* into v_state from private.webhook_states s where s.webhook_id = v_webhook.id for update;
+      v_found := coalesce(private.due_deliveries(v_webhook, v_state, v_share, p_per_webhook, v_ids), '{}');
+      v_ids := v_ids || v_found;
+      if cardinality(v_found) = v_share then
+        v_more := v_more || v_webhook.id;
+      end if;
+    end loop;
+    exit when v_more = '{}';
+    v_turns := v_more;
+  end loop;
+  return v_ids;
+end
+$function$;
+
+ALTER FUNCTION "private"."pick_deliveries"(integer, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.publish(p_events private.outgoing_event[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_ids uuid[];
+begin
+  with stored as (
+    insert into public.published_events (user_id, type, data, idempotency_key)
+    select e.user_id, e.type, e.data, e.idempotency_key from unnest(p_events) e
+    on conflict (user_id, idempotency_key) do nothing
+    returning id
+  )
+  select coalesce(array_agg(s.id), '{}') into v_ids from stored s;
+  if cardinality(v_ids) > 0 then
+    perform private.add_deliveries(v_ids);
+  end if;
+  return v_ids;
+end
+$function$;
+
+ALTER FUNCTION "private"."publish"(private.outgoing_event[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.publish_event(p_type text, p_data text, p_user_id uuid, p_idempotency_key text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_data json := private.parse_data(p_data);
+  v_id uuid;
+  v_is_new boolean;
+begin
+  -- The Data API always sets a role; who has none is connected to the database itself.
+  if current_setting('role') not in ('none', 'postgres', 'service_role') and not private.owns(p_user_id) then
+    raise exception 'Events are published for oneself' using errcode = 'PT403', detail = 'WH006';
+  end if;
+  if p_user_id is null or not coalesce(private.is_event_name(p_type), false) then
+    raise exception 'The type is words of letters, digits, _ and - with dots between them, 128 characters at most' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if length(p_idempotency_key) not between 1 and 255 then
+    raise exception 'An idempotency key has 1 to 255 characters' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  v_id := (private.publish(array[row(p_user_id, p_type, v_data, p_idempotency_key)::private.outgoing_event]))[1];
+  v_is_new := v_id is not null;
+  if not v_is_new then
+    select e.id into v_id from public.published_events e where e.user_id = p_user_id and e.idempotency_key = p_idempotency_key;
+  end if;
+  return jsonb_build_object('id', v_id, 'state', case when v_is_new then 'published' else 'duplicate' end,
+    'deliveries', (select count(*) from public.webhook_deliveries d where d.published_event_id = v_id));
+end
+$function$;
+
+ALTER FUNCTION "private"."publish_event"(text, text, uuid, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.publish_rows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_name text := tg_argv[0];
+  v_changes jsonb := tg_argv[1]::jsonb;
+  v_events private.outgoing_event[];
+begin
+  -- Rows of users who are not there (any more) are left out: a change must not fail because it cannot be told.
+  if tg_op = 'INSERT' then
+    select array_agg(row(n.user_id, v_name || '.created', private.row_as_data(v_name, row_to_json(n), to_jsonb(n.id)), null)::private.outgoing_event)
+    into v_events from new_rows n join auth.users u on u.id = n.user_id;
+  elsif tg_op = 'DELETE' then
+    select array_agg(row(o.user_id, v_name || '.deleted', private.row_as_data(v_name, row_to_json(o), to_jsonb(o.id)), null)::private.outgoing_event)
+    into v_events from old_rows o join auth.users u on u.id = o.user_id;
+  else
+    select array_agg(row(c.user_id, v_name || '.' || e.word, private.row_as_data(v_name, c.row, to_jsonb(c.id)), null)::private.outgoing_event)
+    into v_events
+    from (
+      select n.id, n.user_id, row_to_json(n) as row, private.comparable(row_to_json(n)) as after, private.comparable(row_to_json(o)) as before
+      from new_rows n
+      join old_rows o using (id)
+      join auth.users u on u.id = n.user_id) c
+    cross join lateral (
+      select 'updated' as word
+      union all
+      select n.value ->> (c.after ->> n.key) from jsonb_each(v_changes) n
+      where c.after -> n.key is distinct from c.before -> n.key and n.value ? (c.after ->> n.key)) e
+    where c.after <> c.before;
+  end if;
+  if v_events is not null then
+    perform private.publish(v_events);
+  end if;
+  return null;
+end
+$function$;
+
+ALTER FUNCTION "private"."publish_rows"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.record_attempts(p_results json)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results) r);
+  v_held uuid[];
+begin
+  perform from public.webhooks w
+  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
+  order by w.id for key share;
+  perform from private.webhook_states s
+  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
+  order by s.webhook_id for update;
+  select coalesce(array_agg(held.id), '{}') into v_held from (
+    select d.id from unnest(v_results) r
+    join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
+    order by d.id
+    for no key update of d) held;
+  perform private.log_attempts(v_results);
+  update public.webhook_deliveries d
+  set status = case r.state when 'retry' then 'pending' else r.state end::public.webhook_delivery_status,
+    run_after = case when r.state = 'retry' then now() + make_interval(secs => coalesce(r.delay_seconds, 0)) else d.run_after end,
+    lease_id = null, leased_until = null, response_status = r.response_status,
+    finished_at = case when r.state <> 'retry' then clock_timestamp() end,
+    error_message = case when r.state in ('retry', 'failed') then left(coalesce(r.error_message, 'Unknown error'), 2000) end
+  from unnest(v_results) r
+  where d.id = r.id and d.id = any (v_held);
+  perform private.note_outcomes(v_results, v_held);
+  return v_held;
+end
+$function$;
+
+ALTER FUNCTION "private"."record_attempts"(json) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.recover_webhook(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_owner uuid;
+  v_queued uuid[];
+begin
+  select w.created_by into v_owner from public.webhooks w where w.id = p_webhook_id and private.owns(w.created_by);
+  if v_owner is null then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  if p_since is null then
+    raise exception 'Say since when' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  v_queued := private.requeue(array(
+    select d.id from public.webhook_deliveries d
+    where d.webhook_id = p_webhook_id and d.status = 'failed' and d.created_at >= p_since and d.created_at < coalesce(p_until, 'infinity')
+      and not d.is_test));
+  insert into public.audit_logs (user_id, actor_id, action, target_id, details)
+  values (v_owner, (select auth.uid()), 'webhook.recover', p_webhook_id,
+    jsonb_build_object('since', p_since, 'until', p_until, 'queued', cardinality(v_queued)));
+  return jsonb_build_object('queued', cardinality(v_queued));
+end
+$function$;
+
+ALTER FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.replay_event(p_event_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.published_events;
+  v_queued uuid[];
+  v_added integer;
+begin
+  select e.* into v_event from public.published_events e where e.id = p_event_id and private.owns(e.user_id);
+  if v_event.id is null then
+    raise exception 'No such event' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  v_queued := private.requeue(array(
+    select d.id from public.webhook_deliveries d where d.published_event_id = p_event_id));
+  v_added := case when v_event.is_test then 0 else private.add_deliveries(array[p_event_id]) end;
+  insert into public.audit_logs (user_id, actor_id, action, target_id, details)
+  values (v_event.user_id, (select auth.uid()), 'event.replay', p_event_id,
+    jsonb_build_object('queued', cardinality(v_queued), 'added', v_added));
+  return jsonb_build_object('id', p_event_id, 'queued', cardinality(v_queued) + v_added);
+end
+$function$;
+
+ALTER FUNCTION "private"."replay_event"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.requeue(p_delivery_ids uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_queued uuid[];
+begin
+  with finished as (
+    select d.id from public.webhook_deliveries d
+    where d.id = any (p_delivery_ids) and d.status in ('delivered', 'failed', 'filtered')
+    order by d.id
+    for no key update
+  ), queued as (
+    update public.webhook_deliveries d
+    set status = 'pending', run_after = now(), attempts_before = d.attempts, finished_at = null
+    from finished f
+    where d.id = f.id
+    returning d.id
+  )
+  select coalesce(array_agg(q.id), '{}') into v_queued from queued q;
+  if cardinality(v_queued) > 0 then
+    perform private.wake('dispatch');
+  end if;
+  return v_queued;
+end
+$function$;
+
+ALTER FUNCTION "private"."requeue"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.retry_delivery(p_delivery_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_delivery public.webhook_deliveries;
+begin
+  select d.* into v_delivery from public.webhook_deliveries d where d.id = p_delivery_id and private.owns(d.user_id);
+  if v_delivery.id is null then
+    raise exception 'No such delivery' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  -- One that waits for its next attempt gets it now.
+  update public.webhook_deliveries d set run_after = now() where d.id = p_delivery_id and d.status = 'pending' and d.run_after > clock_timestamp();
+  if found then
+    perform private.wake('dispatch');
+  elsif cardinality(private.requeue(array[p_delivery_id])) = 0 then
+    raise exception 'This delivery is still under way' using errcode = 'PT409', detail = 'WH017';
+  end if;
+  insert into public.audit_logs (user_id, actor_id, action, target_id)
+  values (v_delivery.user_id, (select auth.uid()), 'delivery.retry', p_delivery_id);
+  return jsonb_build_object('id', p_delivery_id, 'status', 'pending');
+end
+$function$;
+
+ALTER FUNCTION "private"."retry_delivery"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.rotate_webhook_secret(p_webhook_id uuid, p_ciphertext text, p_overlap_seconds integer)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_expires_at timestamptz := now() + make_interval(secs => p_overlap_seconds);
+begin
+  if p_overlap_seconds is null or p_overlap_seconds not between 0 and 604800 then
+    raise exception 'The overlap is 0 to 604800 seconds' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  perform from public.webhooks w where w.id = p_webhook_id and private.owns(w.created_by) for no key update;
+  if not found then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  delete from private.webhook_secrets s where s.webhook_id = p_webhook_id and s.purpose = 'signing' and (s.expires_at <= now() or p_overlap_seconds = 0);
+  update private.webhook_secrets s set expires_at = least(s.expires_at, v_expires_at) where s.webhook_id = p_webhook_id and s.purpose = 'signing';
+  insert into private.webhook_secrets (webhook_id, purpose, ciphertext) values (p_webhook_id, 'signing', p_ciphertext);
+  -- Each key signs each delivery, so there may not be any number of them.
+  delete from private.webhook_secrets s
+  where s.id in (
+    select o.id from private.webhook_secrets o where o.webhook_id = p_webhook_id and o.purpose = 'signing'
+    order by o.created_at desc offset 5);
+  -- What workers know of the webhook is out of date.
+  update public.webhooks w set updated_at = now() where w.id = p_webhook_id;
+  return v_expires_at;
+end
+$function$;
+
+ALTER FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.row_as_data(p_name text, p_row json, p_id jsonb)
+ RETURNS json
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_data json;
+begin
+  -- json_object_agg keeps the order of the columns.
+  select json_build_object(p_name, json_object_agg(c.key, c.value)) into v_data from json_each(p_row) c where c.key <> 'user_id';
+  return case when private.is_deliverable(v_data) then v_data else json_build_object(p_name, json_build_object('id', p_id)) end;
+exception
+  when data_exception or statement_too_complex or program_limit_exceeded then
+    return json_build_object(p_name, json_build_object('id', p_id));
+end
+$function$;
+
+ALTER FUNCTION "private"."row_as_data"(text, json, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.run_action(p_event public.webhook_events, p_action jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_error text := p_action ->> 'error';
+  v_result jsonb := '{}';
+begin
+  if exists (select from public.webhook_event_logs l
+      where l.webhook_event_id = p_event.id and l.rule_id = (p_action ->> 'rule_id')::uuid
+        and l.action_id = (p_action ->> 'action_id')::uuid and l.success) then
+    return null;
+  end if;
+  if v_error is null then
+    begin
+      v_result := private.apply_action(p_event, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+    exception
+      when others then
+        if private.may_pass(sqlstate) then
+          raise;
+        end if;
+        v_error := left(sqlerrm, 2000);
+    end;
+  end if;
+  insert into public.webhook_event_logs as l (webhook_event_id, user_id, rule_id, action_id, action_type, action_config, success,
+    error_message, result, duration_ms)
+  values (p_event.id, p_event.user_id, (p_action ->> 'rule_id')::uuid, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type',
+    coalesce(p_action -> 'action_config', '{}'), v_error is null, v_error, v_result, (p_action ->> 'duration_ms')::numeric)
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
+    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
+  return v_error;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION private.settle_webhook()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  new.updated_at := now();
+  if new.active and not old.active then
+    new.disabled_reason := null;
+    new.active_since := now();
+    -- Its deliveries waited while it was off.
+    perform private.wake('dispatch');
+  end if;
+  return new;
+end
+$function$;
+
+ALTER FUNCTION "private"."settle_webhook"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.store_webhook_secrets(p_webhook_id uuid, p_secrets jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform from public.webhooks w where w.id = p_webhook_id and private.owns(w.created_by) for no key update;
+  if not found then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  if p_secrets ? 'url' then
+    delete from private.webhook_secrets s where s.webhook_id = p_webhook_id and s.purpose = 'url';
+    insert into private.webhook_secrets (webhook_id, purpose, ciphertext)
+    select p_webhook_id, 'url', p_secrets ->> 'url' where p_secrets ->> 'url' is not null;
+  end if;
+  if p_secrets ? 'headers' then
+    -- A name without a value keeps the one that is stored.
+    delete from private.webhook_secrets s
+    where s.webhook_id = p_webhook_id and s.purpose = 'header'
+      and not exists (select from jsonb_each_text(p_secrets -> 'headers') h where lower(h.key) = lower(s.name) and h.value is null);
+    insert into private.webhook_secrets (webhook_id, purpose, name, ciphertext)
+    select p_webhook_id, 'header', h.key, h.value from jsonb_each_text(p_secrets -> 'headers') h where h.value is not null;
+    update public.webhooks w
+    set header_names = coalesce((
+      select array_agg(s.name order by s.name) from private.webhook_secrets s where s.webhook_id = p_webhook_id and s.purpose = 'header'), '{}')
+    where w.id = p_webhook_id;
+  end if;
+  if p_secrets ? 'signing' then
+    perform private.rotate_webhook_secret(p_webhook_id, p_secrets ->> 'signing', 0);
+  end if;
+end
+$function$;
+
+ALTER FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.streak(p_webhook_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with recent as (
+    select l.outcome = 'delivered' as success, row_number() over (order by l.id desc) as place
+    from (
+      select n.id, n.outcome from public.webhook_logs n
+      where n.webhook_id = p_webhook_id and not n.is_test and n.outcome <> 'unknown' order by n.id desc limit 1000) l
+  )
+  select jsonb_build_object('success', f.success,
+    'length', coalesce((select min(r.place) from recent r where r.success <> f.success), (select count(*) + 1 from recent)) - 1)
+  from recent f where f.place = 1
+$function$;
+
+ALTER FUNCTION "private"."streak"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.take_delivery_tokens(p_webhook public.webhooks, p_wanted integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_granted integer;
+begin
+  if p_webhook.rate_limit_per_minute is null or p_wanted <= 0 then
+    return p_wanted;
+  end if;
+  update private.webhook_states s
+  set window_started_at = now(), window_used = 0
+  where s.webhook_id = p_webhook.id and s.window_started_at <= now() - interval '1 minute';
+  select least(p_wanted, p_webhook.rate_limit_per_minute - s.window_used) into v_granted
+  from private.webhook_states s where s.webhook_id = p_webhook.id;
+  update private.webhook_states s set window_used = s.window_used + greatest(0, v_granted) where s.webhook_id = p_webhook.id;
+  return greatest(0, v_granted);
+end
+$function$;
+
+ALTER FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.test_webhook(p_webhook_id uuid, p_type text, p_data text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_webhook public.webhooks;
+  v_type text := p_type;
+  v_data json;
+  v_event_id uuid;
+  v_delivery_id uuid;
+begin
+  select w.* into v_webhook from public.webhooks w where w.id = p_webhook_id and private.owns(w.created_by) for key share;
+  if v_webhook.id is null then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  -- Without a type: the first event that the webhook subscribes to by name.
+  v_type := coalesce(v_type, (select e from unnest(v_webhook.events) with ordinality as n (e, place) where e not like '%*' order by place limit 1), 'webhook.test');
+  v_data := coalesce(case when p_data is not null then private.parse_data(p_data) end, (
+    select t.example from public.event_types t
+    where t.name = v_type and (t.user_id = v_webhook.created_by or t.user_id is null)
+    order by t.user_id nulls last limit 1), '{"message": "This is a test."}');
+  if not private.is_event_name(v_type) then
+    raise exception 'The type is the name of an event' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  insert into public.published_events (user_id, type, data, is_test) values (v_webhook.created_by, v_type, v_data, true) returning id into v_event_id;
+  perform private.wake('dispatch');
+  -- Somebody waits for it, so it goes before what waits there already.
+  insert into public.webhook_deliveries (published_event_id, webhook_id, user_id, is_test, run_after)
+  values (v_event_id, p_webhook_id, v_webhook.created_by, true, now() - interval '1 hour') returning id into v_delivery_id;
+  return jsonb_build_object('event_id', v_event_id, 'delivery_id', v_delivery_id, 'type', v_type, 'data', v_data);
+end
+$function$;
+
+ALTER FUNCTION "private"."test_webhook"(uuid, text, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.time_ordered_id()
+ RETURNS uuid
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- RFC 9562, version 7: 48 bits of milliseconds, then chance; bits 48 to 51 say 7, bits 64 and 65 the variant. PostgreSQL 18 has uuidv7().
+  select encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid()) placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+      52, 1), 53, 1), 'hex')::uuid
+$function$;
+
+ALTER FUNCTION "private"."time_ordered_id"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.track_table(p_table regclass, p_name text, p_changes jsonb DEFAULT '{}'::jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = 'id' and not a.attisdropped)
+    or not exists (select from pg_catalog.pg_attribute a
+      where a.attrelid = p_table and a.attname = 'user_id' and a.atttypid = 'uuid'::regtype and not a.attisdropped) then
+    raise exception 'A tracked table has a column id, and a column user_id of type uuid' using errcode = 'WH001';
+  end if;
+  if p_table in (select to_regclass(t) from unnest(array['public.published_events', 'public.webhook_deliveries', 'public.webhook_logs']) t) then
+    raise exception 'Publishing an event writes to this table, so it cannot publish events itself' using errcode = 'WH001';
+  end if;
+  if exists (select from jsonb_object_keys(p_changes) c where not exists (
+      select from pg_catalog.pg_attribute a where a.attrelid = p_table and a.attname = c and a.attnum > 0 and not a.attisdropped)) then
+    raise exception 'The table has no such column as one of those whose changes are to be told' using errcode = 'WH001';
+  end if;
+  if not private.is_event_name(p_name || '.created')
+    or exists (select from jsonb_each(p_changes) c, jsonb_each_text(c.value) w where not private.is_event_name(p_name || '.' || w.value)) then
+    raise exception 'The name, and what it is given for changes, are parts of the names of events, such as ticket and resolved' using errcode = 'WH001';
+  end if;
+  execute format('create or replace trigger publish_inserts after insert on %s referencing new table as new_rows
+    for each statement execute function private.publish_rows(%L, %L)', p_table, p_name, p_changes);
+  execute format('create or replace trigger publish_updates after update on %s referencing old table as old_rows new table as new_rows
+    for each statement execute function private.publish_rows(%L, %L)', p_table, p_name, p_changes);
+  execute format('create or replace trigger publish_deletes after delete on %s referencing old table as old_rows
+    for each statement execute function private.publish_rows(%L, %L)', p_table, p_name, p_changes);
+end
+$function$;
+
+ALTER FUNCTION "private"."track_table"(regclass, text, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.webhooks_with_deliveries(p_after uuid, p_limit integer, p_only_due boolean)
+ RETURNS TABLE(webhook_id uuid, due timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  -- A loose index scan: one index look-up per webhook, for the delivery that is due first, however many each has waiting. It ends
+  -- with the last row that is asked for, and looks at 4,096 webhooks at most.
+  with recursive waiting as (
+    (select 1 as place, d.webhook_id, coalesce(d.leased_until, d.run_after) as due from public.webhook_deliveries d
+     where d.status in ('pending', 'delivering') and d.webhook_id > p_after
+     order by d.webhook_id, coalesce(d.leased_until, d.run_after) limit 1)
+    union all
+    select w.place + 1, n.webhook_id, n.due from waiting w, lateral (
+      select d.webhook_id, coalesce(d.leased_until, d.run_after) as due from public.webhook_deliveries d
+      where d.status in ('pending', 'delivering') and d.webhook_id > w.webhook_id
+      order by d.webhook_id, coalesce(d.leased_until, d.run_after) limit 1) n
+    where w.place < 4096
+  )
+  select w.webhook_id, w.due from waiting w
+  where not p_only_due or (w.due <= now() and (
+    exists (select from public.webhooks h where h.id = w.webhook_id and h.active)
+    or exists (select from public.webhook_deliveries t
+      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now())))
+  limit p_limit
+$function$;
+
+ALTER FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.within_bytes(p_ids uuid[], p_bytes bigint)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_bytes bigint := 0;
+  v_event_id uuid;
+  v_events uuid[] := '{}';
+begin
+  -- One by one: data is stored compressed, so its size is known only once it is read, and reading should end with the limit.
+  for v_place in 1 .. coalesce(cardinality(p_ids), 0) loop
+    if v_bytes >= p_bytes then
+      return p_ids[1:v_place - 1];
+    end if;
+    select d.published_event_id into v_event_id from public.webhook_deliveries d where d.id = p_ids[v_place];
+    if v_event_id <> all (v_events) then
+      v_events := v_events || v_event_id;
+      v_bytes := v_bytes + (select octet_length(e.data::text) from public.published_events e where e.id = v_event_id);
+    end if;
+  end loop;
+  return coalesce(p_ids, '{}');
+end
+$function$;
+
+ALTER FUNCTION "private"."within_bytes"(uuid[], bigint) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.claim_deliveries(p_limit integer, p_per_webhook integer, p_lease_seconds integer, p_delivery_ids text DEFAULT NULL::text)
+ RETURNS json
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_lease_id uuid := gen_random_uuid();
+  v_picked uuid[];
+  v_ids uuid[];
+  v_leased public.webhook_deliveries[];
+begin
+  if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600
+    or p_per_webhook is null or p_per_webhook not between 1 and 1000 then
+    raise exception 'The limits are 1 to 1000 deliveries, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if p_delivery_ids is null then
+    v_picked := private.pick_deliveries(p_limit, p_per_webhook);
+  else
+    -- Named ones are not held back by caps and limits: somebody waits for them.
+    select array_agg(named.id) into v_picked from (
+      select d.id from public.webhook_deliveries d
+      join public.webhooks w on w.id = d.webhook_id
+      where d.id = any (private.as_uuids(p_delivery_ids)) and d.status in ('pending', 'delivering') and (w.active or d.is_test)
+        and coalesce(d.leased_until, d.run_after) <= now()
+      order by d.webhook_id, d.id limit p_limit
+      for no key update of d skip locked for key share of w skip locked) named;
+  end if;
+  v_ids := private.within_bytes(v_picked, 8388608);
+  perform private.note_silence(v_ids);
+  v_leased := array(select l from private.lease_deliveries(v_ids, v_lease_id, p_lease_seconds, p_delivery_ids is null) l);
+  if p_delivery_ids is null and cardinality(v_leased) < cardinality(v_picked) then
+    perform private.give_back_tokens(array(select i from unnest(v_picked) i where i not in (select l.id from unnest(v_leased) l)));
+  end if;
+  return private.claimed_deliveries(v_lease_id, v_leased);
+end
+$function$;
+
+ALTER FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.create_webhook(p_webhook text, p_secrets text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.webhooks;
+begin
+  insert into public.webhooks (name, url, description, events, active, kind, signature_profile, signature_settings, body_style,
+    slack_settings, filter, timeout_seconds, rate_limit_per_minute)
+  select r.name, r.url, r.description, r.events, coalesce(r.active, true), coalesce(r.kind, 'http'), coalesce(r.signature_profile, 'standard'),
+    coalesce(r.signature_settings, '{}'), coalesce(r.body_style, 'compact'), coalesce(r.slack_settings, '{}'), coalesce(r.filter, ''),
+    coalesce(r.timeout_seconds, 15), r.rate_limit_per_minute
+  from jsonb_populate_record(null::public.webhooks, p_webhook::jsonb) r
+  returning * into v_row;
+  perform private.store_webhook_secrets(v_row.id, p_secrets::jsonb);
+  select w.* into v_row from public.webhooks w where w.id = v_row.id;
+  return to_jsonb(v_row);
+end
+$function$;
+
+ALTER FUNCTION "public"."create_webhook"(text, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.finish_deliveries(p_results text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  -- A receiver's answer may hold NUL, which no text in PostgreSQL can.
+  v_results json := regexp_replace(p_results, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g');
+  v_asked uuid[];
+  v_held uuid[] := '{}';
+  v_result json;
+begin
+  select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(v_results) as r (id uuid);
+  if exists (select from json_to_recordset(v_results) as r (state text) where coalesce(r.state, '') not in ('delivered', 'retry', 'failed', 'filtered')) then
+    raise exception 'A state is delivered, retry, failed or filtered' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  begin
+    v_held := private.record_attempts(v_results);
+  exception
+    -- Some result of the group cannot be stored: each is tried alone (in the order in which webhooks are locked), so only that one is lost.
+    when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation then
+      for v_result in
+        select r.value from json_array_elements(v_results) r
+        join public.webhook_deliveries d on d.id = (r.value ->> 'id')::uuid
+        order by d.webhook_id, d.id
+      loop
+        begin
+          v_held := v_held || private.record_attempts(json_build_array(v_result));
+        exception
+          when data_exception or integrity_constraint_violation or program_limit_exceeded then
+            raise warning 'The result of delivery % cannot be stored: %', v_result ->> 'id', sqlerrm;
+        end;
+      end loop;
+  end;
+  return private.finished(v_asked, v_held);
+end
+$function$;
+
+ALTER FUNCTION "public"."finish_deliveries"(text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.get_webhook_stats(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone, p_points integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_step interval;
+  v_series jsonb;
+  v_totals jsonb;
+begin
+  perform from public.webhooks w where w.id = p_webhook_id;
+  if not found then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  if p_since is null or p_until is null or p_points is null or p_until <= p_since or p_points not between 1 and 200
+    or not isfinite(p_since) or not isfinite(p_until) then
+    raise exception 'The time ends after it begins, and has 1 to 200 points' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  v_step := (p_until - p_since) / p_points;
+  -- Ids are made in order of time, so the window is a stretch of the index. A minute more, for clocks that differ.
+  with attempts as materialized (
+    select l.outcome, l.latency_ms, l.attempted_at from public.webhook_logs l
+    where l.webhook_id = p_webhook_id and not l.is_test and l.id >= private.first_id_at(p_since - interval '1 minute')
+      and l.attempted_at >= p_since and l.attempted_at < p_until
+  )
+  select jsonb_build_object(
+      'attempts', count(*),
+      'succeeded', count(*) filter (where a.outcome = 'delivered'),
+      'failed', count(*) filter (where a.outcome <> 'delivered'),
+      'success_rate', round(count(*) filter (where a.outcome = 'delivered')::numeric / nullif(count(*), 0), 4),
+      'latency_p50_ms', round((percentile_cont(0.5) within group (order by a.latency_ms))::numeric, 1),
+      'latency_p95_ms', round((percentile_cont(0.95) within group (order by a.latency_ms))::numeric, 1)),
+    (select jsonb_agg(jsonb_build_object('at', p_since + v_step * g.n,
+        'succeeded', coalesce(b.succeeded, 0), 'failed', coalesce(b.failed, 0), 'latency_p50_ms', b.p50, 'latency_p95_ms', b.p95) order by g.n)
+      from generate_series(0, p_points - 1) g (n)
+      left join (
+        select width_bucket(extract(epoch from i.attempted_at), extract(epoch from p_since), extract(epoch from p_until), p_points) - 1 as n,
+          count(*) filter (where i.outcome = 'delivered') as succeeded, count(*) filter (where i.outcome <> 'delivered') as failed,
+          round((percentile_cont(0.5) within group (order by i.latency_ms))::numeric, 1) as p50,
+          round((percentile_cont(0.95) within group (order by i.latency_ms))::numeric, 1) as p95
+        from attempts i group by 1) b on b.n = g.n)
+  into v_totals, v_series
+  from attempts a;
+  return v_totals || jsonb_build_object('series', v_series, 'streak', private.streak(p_webhook_id),
+    'deliveries', (
+      select jsonb_object_agg(s.status, coalesce(c.deliveries, 0))
+      from unnest(enum_range(null::public.webhook_delivery_status)) s (status)
+      left join (
+        select d.status, count(*) as deliveries from public.webhook_deliveries d
+        where d.webhook_id = p_webhook_id and not d.is_test and d.id >= private.first_id_at(p_since - interval '1 minute')
+          and d.created_at >= p_since and d.created_at < p_until
+        group by d.status) c using (status)));
+end
+$function$;
+
+ALTER FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.publish_event(p_type text, p_data text, p_user_id uuid DEFAULT auth.uid(), p_idempotency_key text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.publish_event(p_type, p_data, p_user_id, p_idempotency_key)
+$function$;
+
+ALTER FUNCTION "public"."publish_event"(text, text, uuid, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.recover_webhook(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.recover_webhook(p_webhook_id, p_since, p_until)
+$function$;
+
+ALTER FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.replay_event(p_event_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.replay_event(p_event_id)
+$function$;
+
+ALTER FUNCTION "public"."replay_event"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.retry_delivery(p_delivery_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.retry_delivery(p_delivery_id)
+$function$;
+
+ALTER FUNCTION "public"."retry_delivery"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.rotate_webhook_secret(p_webhook_id uuid, p_secret_ciphertext text, p_overlap_seconds integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('previous_valid_until', private.rotate_webhook_secret(p_webhook_id, p_secret_ciphertext, p_overlap_seconds))
+$function$;
+
+ALTER FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.test_webhook(p_webhook_id uuid, p_type text DEFAULT NULL::text, p_data text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.test_webhook(p_webhook_id, p_type, p_data)
+$function$;
+
+ALTER FUNCTION "public"."test_webhook"(uuid, text, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.update_webhook(p_webhook_id uuid, p_changes text, p_secrets text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.webhooks;
+begin
+  select w.* into v_row from public.webhooks w where w.id = p_webhook_id for no key update;
+  if v_row.id is null then
+    raise exception 'No such webhook' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  v_row := jsonb_populate_record(v_row, p_changes::jsonb);
+  update public.webhooks w
+  set name = v_row.name, url = v_row.url, description = v_row.description, events = v_row.events, active = v_row.active, kind = v_row.kind,
+    signature_profile = v_row.signature_profile, signature_settings = v_row.signature_settings, body_style = v_row.body_style,
+    slack_settings = v_row.slack_settings, filter = v_row.filter, timeout_seconds = v_row.timeout_seconds,
+    rate_limit_per_minute = v_row.rate_limit_per_minute
+  where w.id = p_webhook_id;
+  perform private.store_webhook_secrets(p_webhook_id, p_secrets::jsonb);
+  select w.* into v_row from public.webhooks w where w.id = p_webhook_id;
+  return to_jsonb(v_row);
+end
+$function$;
+
+ALTER FUNCTION "public"."update_webhook"(uuid, text, text) OWNER TO "postgres";
+
+ALTER TABLE "public"."published_events" ADD CONSTRAINT "published_events_user_id_fkey" FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "failed_deliveries_say_why" CHECK (((status <> 'failed'::public.webhook_delivery_status) OR (error_message IS NOT NULL)));
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "finished_deliveries_say_when" CHECK (((status = ANY (ARRAY['delivered'::public.webhook_delivery_status, 'failed'::public.webhook_delivery_status, 'filtered'::public.webhook_delivery_status])) = (finished_at IS NOT NULL)));
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "leased_deliveries_have_a_lease" CHECK ((((status = 'delivering'::public.webhook_delivery_status) = (lease_id IS NOT NULL)) AND ((lease_id IS NULL) = (leased_until IS NULL))));
+
+ALTER TABLE "private"."webhook_secrets" ADD CONSTRAINT "webhook_secrets_webhook_id_fkey" FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+ALTER TABLE "private"."webhook_states" ADD CONSTRAINT "webhook_states_webhook_id_fkey" FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_fkey" FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+ALTER TABLE "public"."webhook_logs" ADD CONSTRAINT "webhook_logs_webhook_id_fkey" FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+CREATE UNIQUE INDEX webhook_secrets_one_each_idx ON private.webhook_secrets USING btree (webhook_id, purpose, lower(name)) WHERE (purpose <> 'signing'::text);
+
+CREATE INDEX webhook_secrets_webhook_id_idx ON private.webhook_secrets USING btree (webhook_id);
+
+CREATE INDEX webhook_deliveries_due_idx ON public.webhook_deliveries USING btree (webhook_id, COALESCE(leased_until, run_after)) WHERE (status = ANY (ARRAY['pending'::public.webhook_delivery_status, 'delivering'::public.webhook_delivery_status]));
+
+CREATE INDEX webhook_deliveries_failed_idx ON public.webhook_deliveries USING btree (webhook_id, created_at) WHERE (status = 'failed'::public.webhook_delivery_status);
+
+CREATE INDEX webhook_deliveries_leased_idx ON public.webhook_deliveries USING btree (webhook_id, leased_until) WHERE (status = 'delivering'::public.webhook_delivery_status);
+
+CREATE INDEX webhook_deliveries_tests_idx ON public.webhook_deliveries USING btree (webhook_id, COALESCE(leased_until, run_after)) WHERE ((status = ANY (ARRAY['pending'::public.webhook_delivery_status, 'delivering'::public.webhook_delivery_status])) AND is_test);
+
+CREATE INDEX webhook_logs_published_event_id_idx ON public.webhook_logs USING btree (published_event_id);
+
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON public.event_types FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+CREATE TRIGGER publish_deletes AFTER DELETE ON public.tickets REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.publish_rows('ticket', '{"status": {"resolved": "resolved", "escalated": "escalated"}}');
+
+CREATE TRIGGER publish_inserts AFTER INSERT ON public.tickets REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.publish_rows('ticket', '{"status": {"resolved": "resolved", "escalated": "escalated"}}');
+
+CREATE TRIGGER publish_updates AFTER UPDATE ON public.tickets REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.publish_rows('ticket', '{"status": {"resolved": "resolved", "escalated": "escalated"}}');
+
+CREATE TRIGGER add_webhook_state AFTER INSERT ON public.webhooks FOR EACH ROW EXECUTE FUNCTION private.add_webhook_state();
+
+CREATE TRIGGER settle_webhook BEFORE UPDATE ON public.webhooks FOR EACH ROW EXECUTE FUNCTION private.settle_webhook();
+
+CREATE POLICY "owners and admins read what they published" ON "public"."published_events" FOR SELECT TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+CREATE POLICY "owners and admins read deliveries" ON "public"."webhook_deliveries" FOR SELECT TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+CREATE POLICY "owners and admins read delivery logs" ON "public"."webhook_logs" FOR SELECT TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+COMMENT ON COLUMN "private"."webhook_secrets"."expires_at" IS 'During a rotation the old key still signs until then.';
+
+COMMENT ON COLUMN "public"."event_types"."example" IS 'Data of such an event, for the documentation and for test sends.';
+
+COMMENT ON COLUMN "public"."event_types"."schema" IS 'JSON Schema that an event''s data must meet; null allows any object.';
+
+COMMENT ON COLUMN "public"."published_events"."data" IS 'As it was published: json, not jsonb, keeps the order of its keys.';
+
+COMMENT ON COLUMN "public"."published_events"."is_test" IS 'Made to try one webhook, and delivered to no other.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."attempts" IS 'Attempts begun, over the whole life of the delivery.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."attempts_before" IS 'Attempts before it was queued last. Retries are spaced by those since.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."counted_in" IS 'Start of the minute of the webhook''s rate limit in which the last attempt counts; null where it counts in none.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."error_message" IS 'What the last attempt ended with, if not well.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."is_test" IS 'As in its event. A test is tried once, also where the webhook is off.';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."status" IS 'pending (waits for run_after) → delivering (leased) → delivered, failed (may be retried by hand) or filtered (the webhook''s filter left it out).';
+
+COMMENT ON COLUMN "public"."webhook_deliveries"."user_id" IS 'Owner of the webhook, kept here so that policies need no join.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."latency_ms" IS 'From the attempt''s start to the end of the answer.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."outcome" IS 'delivered: answered with a 2xx. failed: anything else, or nothing. unknown: the worker did not report, so the receiver may have it.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."request_body_sha256" IS 'Of the body''s bytes: the same in every attempt of a delivery.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."request_headers" IS 'Without signatures and the values of the webhook''s own headers.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."request_url" IS 'Without what is secret about it.';
+
+COMMENT ON COLUMN "public"."webhook_logs"."response_body" IS 'The first 16 KiB.';
+
+COMMENT ON COLUMN "public"."webhooks"."active_since" IS 'When it was switched on last. Failures before do not count against it.';
+
+COMMENT ON COLUMN "public"."webhooks"."body_style" IS 'compact: as JavaScript''s JSON.stringify writes JSON. spaced: as Python''s json.dumps does.';
+
+COMMENT ON COLUMN "public"."webhooks"."disabled_reason" IS 'Why Switchhook switched the webhook off, in words; null where its owner did, or nobody.';
+
+COMMENT ON COLUMN "public"."webhooks"."events" IS 'Names of events, names with .* for all below, or *.';
+
+COMMENT ON COLUMN "public"."webhooks"."filter" IS 'CEL over event (id, type, timestamp, data); empty lets every event through.';
+
+COMMENT ON COLUMN "public"."webhooks"."header_names" IS 'Names of the headers that are added to each delivery; their values are secrets.';
+
+COMMENT ON COLUMN "public"."webhooks"."kind" IS 'http: the event as JSON. slack: a message for a Slack incoming webhook.';
+
+COMMENT ON COLUMN "public"."webhooks"."signature_profile" IS 'Which headers a delivery has beside those of Standard Webhooks.';
+
+COMMENT ON COLUMN "public"."webhooks"."signature_settings" IS 'Header names and form of the signature, for the profile custom.';
+
+COMMENT ON COLUMN "public"."webhooks"."slack_settings" IS 'Channel and link template, for kind slack.';
+
+COMMENT ON COLUMN "public"."webhooks"."url" IS 'Where deliveries are posted to. For kind slack, whose address is a secret, without its last part.';
+
+COMMENT ON FUNCTION "private"."add_deliveries"(uuid[]) IS 'Queues these events for every active webhook that subscribes to them and does not have them yet; how many deliveries that were.';
+
+COMMENT ON FUNCTION "private"."add_webhook_state"() IS 'Gives a new webhook its state.';
+
+COMMENT ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) IS 'Does one rendered action for an event and returns what came of it. The caller sees to it that this happens once.';
+
+COMMENT ON FUNCTION "private"."are_event_patterns"(text[]) IS 'Whether a subscription is well formed: 1 to 100 names of events, names with .* for all below, or * for all.';
+
+COMMENT ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) IS 'All that a worker needs to deliver what it has leased.';
+
+COMMENT ON FUNCTION "private"."comparable"(json) IS 'A row in a form that tells whether anything but its updated_at has changed, whatever it holds.';
+
+COMMENT ON FUNCTION "private"."disable_webhook"(uuid, text) IS 'Switches a webhook off, tells its owner and publishes webhook.disabled. What waits for it goes on waiting.';
+
+COMMENT ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) IS 'Locks and returns deliveries of a webhook that are due and not among p_picked: no more than p_limit, than its cap of attempts under way, and than its rate limit. Of a webhook that is off, only tests.';
+
+COMMENT ON FUNCTION "private"."first_id_at"(timestamp with time zone) IS 'The lowest time-ordered id that can have been made at a time.';
+
+COMMENT ON FUNCTION "private"."give_back_tokens"(uuid[]) IS 'Gives back to their webhooks'' minutes what was taken for these deliveries. The caller holds the states.';
+
+COMMENT ON FUNCTION "private"."is_deliverable"(json) IS 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, with numbers within ±1e308, without NUL or half a surrogate pair.';
+
+COMMENT ON FUNCTION "private"."is_event_name"(text) IS 'Whether a text is the name of an event: words of letters, digits, _ and -, with dots between them.';
+
+COMMENT ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) IS 'Leases locked deliveries to one worker. p_is_counted: their webhooks'' rate limits know of them.';
+
+COMMENT ON FUNCTION "private"."log_attempts"(private.delivery_result[]) IS 'One row in the log per attempt; one that was held for unknown is now told.';
+
+COMMENT ON FUNCTION "private"."max_delivery_attempts"() IS 'Attempts that a delivery gets each time it is queued: the first, and one for each step of functions/dispatch/backoff.py.';
+
+COMMENT ON FUNCTION "private"."next_delivery_at"() IS 'When a delivery will be due next; a time that has passed where all that wait are due; null where none waits.';
+
+COMMENT ON FUNCTION "private"."note_outcomes"(private.delivery_result[], uuid[]) IS 'Keeps how each webhook fares, and switches off those that are gone or have failed for five days.';
+
+COMMENT ON FUNCTION "private"."note_silence"(uuid[]) IS 'Logs attempts whose lease ran out without a word, and fails those deliveries that have no attempt left.';
+
+COMMENT ON FUNCTION "private"."parse_data"(text) IS 'Data of an event out of its text; refuses what private.is_deliverable does.';
+
+COMMENT ON FUNCTION "private"."patterns_of"(text) IS 'Every pattern that an event of this type meets: ai.response.approved meets *, itself, ai.* and ai.response.*.';
+
+COMMENT ON FUNCTION "private"."pick_deliveries"(integer, integer) IS 'Locks and returns up to p_limit deliveries that are due, shared evenly between webhooks, with at most p_per_webhook under way for each.';
+
+COMMENT ON FUNCTION "private"."publish"(private.outgoing_event[]) IS 'Publishes events and queues them for who subscribes; ids of those that are new. An event whose key its user has used before is left out.';
+
+COMMENT ON FUNCTION "private"."publish_event"(text, text, uuid, text) IS 'See public.publish_event.';
+
+COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement did to a tracked table. Arguments: see private.track_table.';
+
+COMMENT ON FUNCTION "private"."record_attempts"(json) IS 'Records a group of attempts, all or (on an error) none; ids of the deliveries that their leases still held. See public.finish_deliveries.';
+
+COMMENT ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'See public.recover_webhook.';
+
+COMMENT ON FUNCTION "private"."replay_event"(uuid) IS 'See public.replay_event.';
+
+COMMENT ON FUNCTION "private"."requeue"(uuid[]) IS 'Puts finished deliveries back into the queue, with all their attempts ahead of them; those that were.';
+
+COMMENT ON FUNCTION "private"."retry_delivery"(uuid) IS 'See public.retry_delivery.';
+
+COMMENT ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) IS 'Makes p_ciphertext the key that signs a webhook''s deliveries. Earlier keys, four at most, sign beside it for p_overlap_seconds; returns until when.';
+
+COMMENT ON FUNCTION "private"."row_as_data"(text, json, jsonb) IS 'A row as the data of an event: {name: row}, without its owner. A row that not every receiver could parse is told by its id.';
+
+COMMENT ON FUNCTION "private"."settle_webhook"() IS 'Keeps updated_at, and what goes with switching a webhook on.';
+
+COMMENT ON FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) IS 'Puts in what is secret about a webhook, as ciphertexts: {signing, url (null takes it away), headers {name: ciphertext, or null to keep what is stored}}. What is not named stays.';
+
+COMMENT ON FUNCTION "private"."streak"(uuid) IS 'How many attempts in a row ended as the last one did, up to 1000: {success, length}; null before the first.';
+
+COMMENT ON FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) IS 'Takes up to p_wanted deliveries from a webhook''s minute. The caller holds its state, which makes the limit exact.';
+
+COMMENT ON FUNCTION "private"."test_webhook"(uuid, text, text) IS 'See public.test_webhook.';
+
+COMMENT ON FUNCTION "private"."time_ordered_id"() IS 'A UUIDv7: ids made later sort later.';
+
+COMMENT ON FUNCTION "private"."track_table"(regclass, text, jsonb) IS 'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. A row that not every receiver could parse is told by its id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
+
+COMMENT ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) IS 'Webhooks with unfinished deliveries, by id, after p_after, and when the first of them is due. p_only_due: only those that have something to claim: tests, or anything if they are active.';
+
+COMMENT ON FUNCTION "private"."within_bytes"(uuid[], bigint) IS 'As many of these deliveries, from the first on, as begin before so many bytes of data. An event counts once, whoever gets it.';
+
+COMMENT ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) IS 'Leases up to p_limit deliveries that are due, p_per_webhook of them under way for one webhook at most: {lease_id, deliveries[], webhooks[], events[], schemas[], next_at (when there will be more, if there are none)}. p_delivery_ids: a JSON array, to claim only those. json, not jsonb: the order of keys in data is the publisher''s.';
+
+COMMENT ON FUNCTION "public"."create_webhook"(text, text) IS 'Registers a webhook of the caller with its encrypted secrets, in one transaction. p_webhook: JSON with the table''s columns; p_secrets: see private.store_webhook_secrets.';
+
+COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. A result that cannot be stored is lost too, alone.';
+
+COMMENT ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) IS 'How a webhook of the caller fares between two times: {attempts, succeeded, failed, success_rate, latency_p50_ms, latency_p95_ms, series[p_points of {at, succeeded, failed, latency_p50_ms, latency_p95_ms}], streak {success, length}, deliveries {by status}}. Tests do not count.';
+
+COMMENT ON FUNCTION "public"."publish_event"(text, text, uuid, text) IS 'Publishes an event of a user in the caller''s transaction. p_data: a JSON object. Answers {id, state: published | duplicate (the key was used before: id is the first event''s), deliveries}.';
+
+COMMENT ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'Queues everything once more that failed for a webhook of the caller and was published since p_since (and before p_until). Answers {queued: how many}.';
+
+COMMENT ON FUNCTION "public"."replay_event"(uuid) IS 'Delivers a published event of the caller once more, under the same id: to all who had it and are not about to have it, and to webhooks that have come to subscribe to it since. Answers {id, queued: how many deliveries}.';
+
+COMMENT ON FUNCTION "public"."retry_delivery"(uuid) IS 'Queues a finished delivery of the caller once more, under the same event id; one that waits for its next attempt gets it at once. Of two such calls at once, one is refused.';
+
+COMMENT ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) IS 'Gives a webhook of the caller a new encrypted key; earlier ones sign beside it for p_overlap_seconds (0 to 604800) more.';
+
+COMMENT ON FUNCTION "public"."test_webhook"(uuid, text, text) IS 'Queues a test for a webhook of the caller, be it on or off: of a given type (or the first it subscribes to) with given data (or the type''s example). It is tried once and counts for nothing else. Answers {event_id, delivery_id, type, data}.';
+
+COMMENT ON FUNCTION "public"."update_webhook"(uuid, text, text) IS 'Changes a webhook of the caller in one transaction. p_changes: JSON with the columns to set; p_secrets: see private.store_webhook_secrets.';
+
+COMMENT ON TABLE "private"."webhook_secrets" IS 'What a delivery needs and nobody may read, encrypted by the application (Fernet): keys that sign, values of headers, addresses that are secrets.';
+
+COMMENT ON TABLE "private"."webhook_states" IS 'How deliveries to a webhook have gone of late, and how many its current minute has had. Written by claims and finishes only.';
+
+COMMENT ON TABLE "public"."event_types" IS 'Outgoing events by name. Types without a user_id are shipped; a user''s own type hides a shipped one of the same name. Events without a type may be published too.';
+
+COMMENT ON TABLE "public"."published_events" IS 'The outbox: every event that was published, once, whoever received it.';
+
+COMMENT ON TABLE "public"."webhook_deliveries" IS 'One row per event and webhook that subscribes to it: the queue that dispatch works through.';
+
+COMMENT ON TABLE "public"."webhook_logs" IS 'What happened: one row per attempt, also per attempt of a worker that did not live to tell.';
+
+COMMENT ON TABLE "public"."webhooks" IS 'Registrations of receivers: which events go where.';
+
+COMMENT ON TYPE "private"."delivery_result" IS 'What became of one attempt; see public.finish_deliveries.';
+
+COMMENT ON TYPE "private"."outgoing_event" IS 'An event to be published; see private.publish.';
+
+REVOKE ALL ON FUNCTION "private"."add_deliveries"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."add_deliveries"(uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."add_webhook_state"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."are_event_patterns"(text[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."are_event_patterns"(text[]) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."comparable"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."comparable"(json) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."disable_webhook"(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."disable_webhook"(uuid, text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."first_id_at"(timestamp with time zone) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."first_id_at"(timestamp with time zone) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."give_back_tokens"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."give_back_tokens"(uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."is_deliverable"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."is_deliverable"(json) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."is_event_name"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."is_event_name"(text) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."log_attempts"(private.delivery_result[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."log_attempts"(private.delivery_result[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."max_delivery_attempts"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."max_delivery_attempts"() TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."next_delivery_at"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."next_delivery_at"() TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."note_outcomes"(private.delivery_result[], uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."note_outcomes"(private.delivery_result[], uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."note_silence"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."note_silence"(uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."parse_data"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."parse_data"(text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."patterns_of"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."patterns_of"(text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."pick_deliveries"(integer, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."pick_deliveries"(integer, integer) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."publish"(private.outgoing_event[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."publish"(private.outgoing_event[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."publish_event"(text, text, uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."publish_rows"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."record_attempts"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."record_attempts"(json) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."replay_event"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."replay_event"(uuid) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."requeue"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."requeue"(uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."retry_delivery"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."retry_delivery"(uuid) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."rotate_webhook_secret"(uuid, text, integer) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."row_as_data"(text, json, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."row_as_data"(text, json, jsonb) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."settle_webhook"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."streak"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."streak"(uuid) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."test_webhook"(uuid, text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."test_webhook"(uuid, text, text) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."time_ordered_id"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."time_ordered_id"() TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."track_table"(regclass, text, jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."within_bytes"(uuid[], bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."within_bytes"(uuid[], bigint) TO "service_role";
+
+REVOKE ALL ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "public"."create_webhook"(text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."create_webhook"(text, text) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."finish_deliveries"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."finish_deliveries"(text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."publish_event"(text, text, uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."replay_event"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."replay_event"(uuid) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."retry_delivery"(uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."retry_delivery"(uuid) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."test_webhook"(uuid, text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."test_webhook"(uuid, text, text) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."update_webhook"(uuid, text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."update_webhook"(uuid, text, text) TO "authenticated";
+
+GRANT SELECT ON TABLE "private"."webhook_secrets" TO "service_role";
+
+GRANT INSERT, SELECT, UPDATE ON TABLE "private"."webhook_states" TO "service_role";
+
+GRANT INSERT ("description"), UPDATE ("description") ON TABLE "public"."event_types" TO "authenticated";
+
+GRANT INSERT ("example"), UPDATE ("example") ON TABLE "public"."event_types" TO "authenticated";
+
+GRANT INSERT ("name"), UPDATE ("name") ON TABLE "public"."event_types" TO "authenticated";
+
+GRANT INSERT ("schema"), UPDATE ("schema") ON TABLE "public"."event_types" TO "authenticated";
+
+GRANT DELETE, SELECT ON TABLE "public"."event_types" TO "authenticated";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."event_types" TO "service_role";
+
+GRANT SELECT ON TABLE "public"."published_events" TO "authenticated";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."published_events" TO "service_role";
+
+GRANT SELECT ON TABLE "public"."webhook_deliveries" TO "authenticated";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhook_deliveries" TO "service_role";
+
+GRANT SELECT ON TABLE "public"."webhook_logs" TO "authenticated";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhook_logs" TO "service_role";
+
+GRANT INSERT ("active"), UPDATE ("active") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("body_style"), UPDATE ("body_style") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("description"), UPDATE ("description") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("events"), UPDATE ("events") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("filter"), UPDATE ("filter") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("kind"), UPDATE ("kind") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("name"), UPDATE ("name") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("rate_limit_per_minute"), UPDATE ("rate_limit_per_minute") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("signature_profile"), UPDATE ("signature_profile") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("signature_settings"), UPDATE ("signature_settings") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("slack_settings"), UPDATE ("slack_settings") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("timeout_seconds"), UPDATE ("timeout_seconds") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT INSERT ("url"), UPDATE ("url") ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT DELETE, SELECT ON TABLE "public"."webhooks" TO "authenticated";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhooks" TO "service_role";
+
+ALTER TABLE "public"."event_types" ADD CONSTRAINT "event_types_user_id_fkey" FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+CREATE POLICY "everyone signed in reads shipped event types and their own" ON "public"."event_types" FOR SELECT TO "authenticated" USING (((user_id IS NULL) OR (user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+CREATE POLICY "owners and admins add event types" ON "public"."event_types" FOR INSERT TO "authenticated" WITH CHECK (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+CREATE POLICY "owners and admins change event types" ON "public"."event_types" FOR UPDATE TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin))) WITH CHECK (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+CREATE POLICY "owners and admins delete event types" ON "public"."event_types" FOR DELETE TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+ALTER TABLE "public"."published_events" ADD COLUMN "id" uuid NOT NULL DEFAULT private.time_ordered_id();
+
+ALTER TABLE "public"."published_events" ADD CONSTRAINT "published_events_pkey" PRIMARY KEY (id);
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_published_event_id_fkey" FOREIGN KEY (published_event_id) REFERENCES public.published_events(id) ON DELETE CASCADE;
+
+CREATE INDEX published_events_user_id_id_idx ON public.published_events USING btree (user_id, id);
+
+ALTER TABLE "public"."webhook_deliveries" ADD COLUMN "id" uuid NOT NULL DEFAULT private.time_ordered_id();
+
+ALTER TABLE "public"."webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_pkey" PRIMARY KEY (id);
+
+ALTER TABLE "public"."webhook_logs" ADD CONSTRAINT "webhook_logs_delivery_id_fkey" FOREIGN KEY (delivery_id) REFERENCES public.webhook_deliveries(id) ON DELETE CASCADE;
+
+CREATE INDEX webhook_deliveries_user_id_idx ON public.webhook_deliveries USING btree (user_id, id);
+
+CREATE INDEX webhook_deliveries_webhook_id_idx ON public.webhook_deliveries USING btree (webhook_id, id);
+
+ALTER TABLE "public"."webhook_logs" ADD COLUMN "id" uuid NOT NULL DEFAULT private.time_ordered_id();
+
+ALTER TABLE "public"."webhook_logs" ADD CONSTRAINT "webhook_logs_pkey" PRIMARY KEY (id);
+
+CREATE INDEX webhook_logs_user_id_idx ON public.webhook_logs USING btree (user_id, id);
+
+CREATE INDEX webhook_logs_webhook_id_idx ON public.webhook_logs USING btree (webhook_id, id);
+
+COMMENT ON COLUMN "public"."webhook_logs"."id" IS 'The attempt''s id, as the receiver got it.';
+
+ALTER TABLE "public"."webhooks" ADD CONSTRAINT "webhooks_created_by_fkey" FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+CREATE INDEX webhooks_active_idx ON public.webhooks USING btree (created_by) WHERE active;
+
+CREATE INDEX webhooks_created_by_idx ON public.webhooks USING btree (created_by, created_at DESC, id DESC);
+
+CREATE POLICY "owners and admins manage webhooks" ON "public"."webhooks" FOR ALL TO "authenticated" USING (((created_by = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin))) WITH CHECK (((created_by = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
+ALTER TABLE "public"."event_types" ADD CONSTRAINT "examples_are_small_objects" CHECK ((private.is_deliverable(example) AND (octet_length((example)::text) <= 65536)));
+
+ALTER TABLE "public"."event_types" ADD CONSTRAINT "names_are_event_names" CHECK (private.is_event_name(name));
+
+ALTER TABLE "public"."event_types" ADD CONSTRAINT "schemas_are_small_objects" CHECK ((private.is_deliverable(schema) AND (octet_length((schema)::text) <= 65536)));
+
+ALTER TABLE "public"."published_events" ADD CONSTRAINT "data_is_deliverable" CHECK (private.is_deliverable(data));
+
+ALTER TABLE "public"."published_events" ADD CONSTRAINT "types_are_event_names" CHECK (private.is_event_name(type));
+
+ALTER TABLE "public"."webhooks" ADD CONSTRAINT "events_are_patterns" CHECK (COALESCE(private.are_event_patterns(events), false));

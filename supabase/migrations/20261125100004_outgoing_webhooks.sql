@@ -1,0 +1,79 @@
+-- Written by `make migration` from sql/. Never edited once it has shipped.
+
+set local check_function_bodies = off;
+
+REVOKE ALL ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) FROM "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."create_webhook"(text, text) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."finish_deliveries"(text) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."finish_deliveries"(text) FROM "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."publish_event"(text, text, uuid, text) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."replay_event"(uuid) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."retry_delivery"(uuid) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."test_webhook"(uuid, text, text) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."update_webhook"(uuid, text, text) FROM "anon";
+
+REVOKE ALL ON TABLE "public"."event_types" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."published_events" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."webhook_deliveries" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."webhook_logs" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."webhooks" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."event_types" FROM "authenticated";
+
+GRANT DELETE, SELECT ON TABLE "public"."event_types" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."event_types" FROM "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."event_types" TO "service_role";
+
+REVOKE ALL ON TABLE "public"."published_events" FROM "authenticated";
+
+GRANT SELECT ON TABLE "public"."published_events" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."published_events" FROM "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."published_events" TO "service_role";
+
+REVOKE ALL ON TABLE "public"."webhook_deliveries" FROM "authenticated";
+
+GRANT SELECT ON TABLE "public"."webhook_deliveries" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."webhook_deliveries" FROM "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhook_deliveries" TO "service_role";
+
+REVOKE ALL ON TABLE "public"."webhook_logs" FROM "authenticated";
+
+GRANT SELECT ON TABLE "public"."webhook_logs" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."webhook_logs" FROM "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhook_logs" TO "service_role";
+
+REVOKE ALL ON TABLE "public"."webhooks" FROM "authenticated";
+
+GRANT DELETE, SELECT ON TABLE "public"."webhooks" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."webhooks" FROM "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."webhooks" TO "service_role";
