@@ -377,7 +377,8 @@ AS $function$
     error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
     latency_ms, attempted_at)
   select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
-    case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code, left(r.error_message, 2000), r.request_url,
+    case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code,
+    left(coalesce(r.error_message, case when r.state <> 'delivered' then 'Unknown error' end), 2000), r.request_url,
     coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
     r.latency_ms, coalesce(r.attempted_at, now())
   from unnest(p_results) r
