@@ -6,18 +6,14 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
-
-from pydantic import ValidationError
+from typing import ClassVar, Generic
 
 from shared.errors import InvalidRequest
 from shared.signatures.facts import EventDescription, Payload
 from shared.signatures.request import SignedRequest
-from shared.signatures.settings import SchemeSettings
+from shared.signatures.settings import Settings, validated
 
 MAX_SECRET_LENGTH = 1024
-
-Settings = TypeVar("Settings", bound=SchemeSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +70,7 @@ class Scheme(ABC, Generic[Settings]):
 
     def settings(self, raw: Mapping[str, object]) -> Settings:
         """Validated settings, to be kept beside the endpoint. Raises InvalidRequest."""
-        try:
-            return self.settings_model.model_validate(raw)
-        except ValidationError as error:
-            problems = "; ".join(
-                ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"]]))
-                for problem in error.errors(include_input=False, include_url=False)
-            )
-            raise InvalidRequest(f"Settings for {self.name}: {problems}") from None
+        return validated(self.settings_model, raw, self.name)
 
     def check_secret(self, secret: str) -> None:
         """Raises InvalidRequest for a secret that no vendor hands out, such as a clumsy paste."""

@@ -6,11 +6,13 @@ case, since they mean the same in any.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
+from shared.errors import InvalidRequest
 from shared.signatures.macs import DEFAULT_TOLERANCE
 
 HeaderName = Annotated[
@@ -29,6 +31,21 @@ class SchemeSettings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
+
+
+Settings = TypeVar("Settings", bound=SchemeSettings)
+
+
+def validated(model: type[Settings], raw: Mapping[str, object], subject: str) -> Settings:
+    """Raises InvalidRequest, which names `subject` and each field that is wrong, and shows no input."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"]]))
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidRequest(f"Settings for {subject}: {problems}") from None
 
 
 class TimestampSettings(SchemeSettings):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
@@ -33,8 +31,7 @@ from shared.signatures.macs import (
 from shared.signatures.request import SignedRequest, decoded
 from shared.signatures.scheme import Scheme, Verified
 from shared.signatures.settings import FactSettings, HeaderName, Tolerance
-
-_PLACEHOLDER = re.compile(r"\{(timestamp|id|body)\}")
+from shared.signatures.signed_text import SignedTemplate, signed_text
 
 
 class HmacSettings(FactSettings):
@@ -43,7 +40,7 @@ class HmacSettings(FactSettings):
     """What stands before the code in the header, such as `sha256=`."""
     encoding: Encoding = "hex"
     hash: Hash = "sha256"
-    template: Annotated[str, StringConstraints(max_length=500)] = "{body}"
+    template: SignedTemplate = "{body}"
     """What is signed: `{body}`, `{timestamp}` and `{id}` stand for the body and the two headers,
     all else for itself. A URL that the sender signs is written out here.
     """
@@ -53,15 +50,9 @@ class HmacSettings(FactSettings):
 
     @model_validator(mode="after")
     def _template_and_headers_agree(self) -> Self:
-        pieces = _PLACEHOLDER.split(self.template)
-        names = pieces[1::2]
-        if any("{" in text or "}" in text for text in pieces[::2]):
-            raise ValueError("template may hold {body}, {timestamp} and {id}, and no other braces")
-        if names.count("body") != 1:
-            raise ValueError("template must hold {body} once: what is not signed can be forged")
-        if ("timestamp" in names) != (self.timestamp_header is not None):
+        if ("{timestamp}" in self.template) != (self.timestamp_header is not None):
             raise ValueError("{timestamp} in template and timestampHeader need each other")
-        if "id" in names and self.delivery_id_header is None:
+        if "{id}" in self.template and self.delivery_id_header is None:
             raise ValueError("{id} in template needs deliveryIdHeader")
         others = (self.timestamp_header, self.delivery_id_header, self.event_type_header)
         if self.header in others:
@@ -82,7 +73,7 @@ class Hmac(Scheme[HmacSettings]):
         sent_at = headers.named(settings.timestamp_header)
         delivery_id = headers.named(settings.delivery_id_header)
         claimed = after_prefix(headers.named(settings.header), settings.prefix.encode())
-        signed = _signed(settings.template, sent_at, delivery_id, request.body)
+        signed = signed_text(settings.template, sent_at, delivery_id, request.body)
         keys_as_bytes = key_bytes(keys)
         if not any_genuine(keys_as_bytes, signed, claimed, settings.encoding, settings.hash):
             raise refusal("the signature does not match")
@@ -114,26 +105,13 @@ class Hmac(Scheme[HmacSettings]):
         """Without a `delivery_id` a signed id is the time."""
         sent_at = str(now)
         message_id = delivery_id or (sent_at if "{id}" in settings.template else "")
-        signed = _signed(settings.template, sent_at.encode(), message_id.encode(), body)
+        signed = signed_text(settings.template, sent_at.encode(), message_id.encode(), body)
         signature = code(key.encode(), signed, settings.encoding, settings.hash).decode()
         headers = headers_by_convention(settings, event_type, message_id)
         headers[settings.header] = settings.prefix + signature
         if settings.timestamp_header:
             headers[settings.timestamp_header] = sent_at
         return headers
-
-
-@lru_cache(maxsize=1024)
-def _pieces(template: str) -> tuple[str | bytes, ...]:
-    """The template's own text as bytes, between the names of its placeholders as text."""
-    pieces = _PLACEHOLDER.split(template)
-    return tuple(piece if place % 2 else piece.encode() for place, piece in enumerate(pieces))
-
-
-def _signed(template: str, sent_at: bytes, delivery_id: bytes, body: bytes) -> bytes:
-    values = {"timestamp": sent_at, "id": delivery_id, "body": body}
-    pieces = _pieces(template)
-    return b"".join(values[piece] if isinstance(piece, str) else piece for piece in pieces)
 
 
 SCHEME = Hmac()
