@@ -67,13 +67,15 @@ def count_ways(schema: Schema) -> tuple[Ways, ...]:
     """
     counter = _Counter(schema)
     levels: list[Ways] = []
+    total = 0
     try:
         while len(levels) < MAX_DEPTH and (ways := counter.ways(schema, len(levels))).checks:
             levels.append(ways)
+            total += ways.checks + ways.places
+            if total > MAX_WAYS:
+                raise _too_much_work()
     except RecursionError:
         raise _too_much_work() from None
-    if sum(level.checks + level.places for level in levels) > MAX_WAYS:
-        raise _too_much_work()
     return tuple(levels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Annotated, Any
@@ -97,7 +98,8 @@ async def save_event_type(
     session: Session, name: EventName, new: EventTypeFields
 ) -> Success[EventType]:
     """Makes or replaces an event type of the caller's."""
-    _check(new)
+    # In a thread, so that others are answered while a large schema is being looked at.
+    await asyncio.to_thread(_check, new)
     row = {"name": name, **new.model_dump(mode="json", by_alias=True)}
     table = session.database.table("event_types")
     rows = await run(table.upsert(row, on_conflict="user_id,name"))

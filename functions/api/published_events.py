@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -147,7 +148,10 @@ async def replay_event(session: Session, event_id: UUID) -> Success[Replayed]:
 async def _require_valid(session: UserSession, new: Publish) -> None:
     """Raises InvalidRequest, with the place, unless the data meets the schema of the event's type."""
     schema: dict[str, Any] | None = await schema_of(session, new.event)
-    problem = None if schema is None else problems(schema, new.data)
+    if schema is None:
+        return
+    # In a thread, so that others are answered while large data is being looked at.
+    problem = await asyncio.to_thread(problems, schema, new.data)
     if problem is not None:
         raise InvalidRequest(f"data: {problem}")
 

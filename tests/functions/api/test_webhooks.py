@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from functions.api.settings import ApiSettings
 from functions.api.webhook_checks import shown_url
@@ -470,9 +470,10 @@ async def test_an_admin_sees_and_changes_everybodys(anna: Account, admin: Accoun
     assert (after["name"], after["createdBy"]) == ("Checked", str(anna.user.id))
 
 
-async def test_secrets_are_in_no_answer_but_the_two_that_tell_them(
-    app: FastAPI, anna: Account
+async def test_secrets_are_in_no_log_and_no_answer_but_the_two_that_tell_them(
+    anna: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     webhook = await anna.create_webhook(
         kind="slack", url=SLACK_URL, headers={"Authorization": "Bearer canary"}, secret="canary-1"
     )
@@ -487,3 +488,5 @@ async def test_secrets_are_in_no_answer_but_the_two_that_tell_them(
     assert all(answer.is_success for answer in answers)
     assert not [answer.text for answer in answers if "canary" in answer.text]
     assert rotated.json()["data"]["secret"] == "canary-2"
+    assert "/rpc/create_webhook" in caplog.text
+    assert "canary" not in caplog.text

@@ -112,6 +112,13 @@ def test_other_events_show_what_can_be_read_first() -> None:
     }
 
 
+def test_a_type_and_a_key_without_words_are_shown_as_they_are() -> None:
+    shown = attachment("-._", {"-": "text"})
+
+    assert shown["title"] == "-._"
+    assert fields("-._", {"-": "text"}) == {"-": "text"}
+
+
 def test_a_name_is_the_title_of_what_has_no_subject() -> None:
     shown = attachment("chatbot.trained", {"id": "b1", "name": "Helper"})
 
