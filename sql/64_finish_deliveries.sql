@@ -164,17 +164,30 @@ comment on function private.record_attempts(json) is 'Records a group of attempt
 revoke execute on function private.record_attempts(json) from public, anon, authenticated;
 grant execute on function private.record_attempts(json) to service_role;
 
-create function private.bare_result(p_result json) returns json
-language sql immutable security invoker set search_path = ''
+create function private.record_alone(p_result json) returns uuid[]
+language plpgsql volatile security invoker set search_path = ''
 as $$
-  select json_build_object('id', p_result ->> 'id', 'lease_id', p_result ->> 'lease_id', 'attempt', p_result ->> 'attempt',
-    'state', p_result ->> 'state', 'delay_seconds', p_result ->> 'delay_seconds', 'disable_reason', p_result ->> 'disable_reason',
-    'log_id', p_result ->> 'log_id', 'response_status', p_result ->> 'response_status', 'attempted_at', p_result ->> 'attempted_at',
-    'error_message', case when p_result ->> 'state' <> 'delivered' then 'The attempt failed, and its details cannot be stored' end)
+begin
+  return private.record_attempts(json_build_array(p_result));
+exception
+  when data_exception or integrity_constraint_violation or program_limit_exceeded then
+    -- Without what came from outside, which is most likely what cannot be stored.
+    begin
+      return private.record_attempts(json_build_array(json_build_object(
+        'id', p_result -> 'id', 'lease_id', p_result -> 'lease_id', 'attempt', p_result -> 'attempt', 'state', p_result -> 'state',
+        'delay_seconds', p_result -> 'delay_seconds', 'disable_reason', p_result -> 'disable_reason', 'log_id', p_result -> 'log_id',
+        'response_status', p_result -> 'response_status', 'attempted_at', p_result -> 'attempted_at',
+        'error_message', case when p_result ->> 'state' <> 'delivered' then 'The attempt failed, and its details cannot be stored' end)));
+    exception
+      when data_exception or integrity_constraint_violation or program_limit_exceeded then
+        raise warning 'The result of delivery % cannot be stored: %', p_result ->> 'id', sqlerrm;
+        return '{}';
+    end;
+end
 $$;
-comment on function private.bare_result(json) is 'A result without what came from outside, which may be what cannot be stored.';
-revoke execute on function private.bare_result(json) from public, anon, authenticated;
-grant execute on function private.bare_result(json) to service_role;
+comment on function private.record_alone(json) is 'Records one attempt, without its details if they cannot be stored; nothing where that does not help either.';
+revoke execute on function private.record_alone(json) from public, anon, authenticated;
+grant execute on function private.record_alone(json) to service_role;
 
 create function public.finish_deliveries(p_results text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
@@ -202,18 +215,13 @@ begin
         join public.webhook_deliveries d on d.id = (r.value ->> 'id')::uuid
         order by d.webhook_id, d.id
       loop
-        begin
-          v_held := v_held || private.record_attempts(json_build_array(v_result));
-        exception
-          when data_exception or integrity_constraint_violation or program_limit_exceeded then
-            v_held := v_held || private.record_attempts(json_build_array(private.bare_result(v_result)));
-        end;
+        v_held := v_held || private.record_alone(v_result);
       end loop;
   end;
   return private.finished(v_asked, v_held);
 end
 $$;
 comment on function public.finish_deliveries(text) is
-  'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. Details that cannot be stored are left out.';
+  'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. Details that cannot be stored are left out; a result that cannot be stored even so is lost, alone.';
 revoke execute on function public.finish_deliveries(text) from public, anon, authenticated;
 grant execute on function public.finish_deliveries(text) to service_role;

@@ -201,6 +201,34 @@ def test_the_new_secret_verifies_the_sample(steps: list[Step]) -> None:
     assert sent["state"] == "accepted"
 
 
+def test_a_receiver_gets_what_is_published_and_what_a_table_does(steps: list[Step]) -> None:
+    webhook, test, published, *_ = data_of(steps, "Send events out")
+    printed = "".join(step.output for step in under(steps, "Send events out"))
+
+    assert webhook["secret"].startswith("whsec_")
+    assert (test["status"], test["success"]) == (200, True)
+    assert (published["state"], published["deliveries"]) == ("published", 1)
+    assert re.search(r"^message\.new sha256=[0-9a-f]{64} \{\"event\":\"message\.new\"", printed, re.M)
+    assert "message.created sha256=" in printed
+    assert re.search(r"^booking\.updated sha256=.*\"nights\":4", printed, re.M)
+
+
+def test_the_log_and_the_statistics_of_a_webhook_tell_of_its_deliveries(
+    steps: list[Step],
+) -> None:
+    *_, logs, stats, deleted = data_of(steps, "Send events out")
+
+    assert {attempt["outcome"] for attempt in logs["items"]} == {"delivered"}
+    assert stats["successRate"] == 1
+    assert deleted["id"]
+
+
+def test_a_receiver_that_was_away_gets_its_event_on_a_retry(steps: list[Step]) -> None:
+    printed = under(steps, "Send events out")[-1].output
+
+    assert "message.deleted sha256=" in printed
+
+
 def test_the_demo_still_comes_through_beside_ones_own_rules_and_types(
     steps: list[Step], stack: RunningStack
 ) -> None:
@@ -230,7 +258,7 @@ def test_a_webhook_becomes_a_row_of_ones_own_table(steps: list[Step], database: 
         {
             "external_id": "stay-77",
             "guest_email": "ada@example.com",
-            "nights": 3,
+            "nights": 4,  # three at first; "Send events out" changes it
             "arrives_on": "2027-05-01",
         }
     ]

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from functions.api.endpoint_models import EndpointFields
+from functions.api.webhook_models import WebhookFields
+from functions.dispatch.backoff import STEPS
 from shared import field_maps
 from shared.actions import ACTIONS, validate_action
 from shared.conditions import compile_condition
 from shared.errors import error_classes
 from shared.field_functions import FieldFunctions
+from shared.profile_settings import CustomSettings
+from shared.profiles import PROFILES
 from shared.signatures import SCHEMES
 from tests.docs.documents import README, ROOT, codes, document, document_paths, names
 from tests.samples import shipped_types
@@ -21,7 +25,7 @@ from tests.samples import shipped_types
 
 def shown(default: object) -> list[str]:
     """How a table shows a default: not at all where there is none."""
-    if default is None:
+    if default in (None, ""):
         return []
     return [default if isinstance(default, str) else json.dumps(default)]
 
@@ -45,6 +49,53 @@ def test_every_field_of_an_endpoint_is_told_with_its_default() -> None:
         else shown(field.get_default(call_default_factory=True))
         for field in EndpointFields.model_fields.values()
     }
+
+
+def test_every_field_of_a_webhook_is_told_with_its_default() -> None:
+    told = {
+        codes(row["field"])[0]: codes(row["default"]) for row in README.table("Webhooks", "field")
+    }
+    empty = {"slack": ["{}"]}  # a model of settings that may all be left out
+
+    assert told == {
+        str(field.alias): empty.get(str(field.alias))
+        or ([] if field.is_required() else shown(field.get_default(call_default_factory=True)))
+        for field in WebhookFields.model_fields.values()
+    }
+
+
+def test_every_profile_is_told_with_its_headers() -> None:
+    rows = README.table("What a receiver gets", "profile")
+    told = {codes(row["profile"])[0]: set(codes(row["headers"])) for row in rows}
+    layouts = {name: profile.layout for name, profile in PROFILES.items()}
+
+    assert told.keys() == layouts.keys()
+    assert told.pop("custom") == {
+        "signatureSettings",
+        *(field.alias for field in CustomSettings.model_fields.values()),
+    }
+    for name, headers in told.items():
+        layout = layouts[name]
+        shown_names = {header.partition(":")[0].lower() for header in headers} - {"user-agent"}
+        assert shown_names == (set(layout.header_names) if layout else set())
+
+
+def test_every_retry_is_told() -> None:
+    (told,) = re.findall(r"tried again (at once, .*?), each a fifth", README.text, re.DOTALL)
+    units = {"second": 1, "minute": 60, "hour": 3600}
+    seconds = [0]
+    for numbers, unit in re.findall(r"([\d, and]+?) (second|minute|hour)s", told):
+        seconds += [int(number) * units[unit] for number in re.findall(r"\d+", numbers)]
+
+    assert tuple(seconds) == STEPS
+
+
+def test_every_webhook_shown_may_be_made() -> None:
+    webhooks = [body for body in sent_bodies() if "events" in body]
+
+    assert webhooks
+    for webhook in webhooks:
+        WebhookFields.model_validate_json(json.dumps(webhook))
 
 
 def settings_of(scheme: str) -> set[str]:
