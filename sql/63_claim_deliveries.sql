@@ -2,6 +2,9 @@
 --
 -- Lock order, here and wherever deliveries are written: webhooks, their states, deliveries; each in order of id. Deliveries
 -- are locked "for no key update", which does not hold up what refers to them.
+--
+-- Where ids are known, what is unfinished or leased is told by finished_at and lease_id: asked for its status, PostgreSQL may
+-- read an index of all that is unfinished instead.
 
 create table public.webhook_logs (
   id uuid primary key default private.time_ordered_id(),
@@ -68,10 +71,13 @@ as $$
     where w.place < 4096
   )
   select w.webhook_id, w.due from waiting w
-  where not p_only_due or (w.due <= now() and (
-    exists (select from public.webhooks h where h.id = w.webhook_id and h.active)
-    or exists (select from public.webhook_deliveries t
-      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now())))
+  -- "exists" would be answered for all webhooks at once, out of the whole index.
+  where not p_only_due or (w.due <= now() and coalesce(
+    (select nullif(h.active, false) from public.webhooks h where h.id = w.webhook_id),
+    (select true from public.webhook_deliveries t
+      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now()
+      limit 1),
+    false))
   limit p_limit
 $$;
 comment on function private.webhooks_with_deliveries(uuid, integer, boolean) is
@@ -218,13 +224,13 @@ begin
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
   join public.published_events e on e.id = d.published_event_id
-  where d.id = any (p_ids) and d.status = 'delivering'
+  where d.id = any (p_ids) and d.lease_id is not null
   on conflict (delivery_id, attempt) do nothing;
   -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
   update public.webhook_deliveries d
   set status = 'failed', lease_id = null, leased_until = null, finished_at = clock_timestamp(),
     error_message = format('The worker did not finish in %s attempts', d.attempts - d.attempts_before)
-  where d.id = any (p_ids) and d.status = 'delivering'
+  where d.id = any (p_ids) and d.lease_id is not null
     and (d.is_test or d.attempts - d.attempts_before >= private.max_delivery_attempts());
 end
 $$;
@@ -268,7 +274,7 @@ as $$
     attempts = d.attempts + 1,
     counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
   from private.webhook_states s
-  where d.id = any (p_ids) and d.status in ('pending', 'delivering') and s.webhook_id = d.webhook_id
+  where d.id = any (p_ids) and d.finished_at is null and s.webhook_id = d.webhook_id
   returning d.*
 $$;
 comment on function private.lease_deliveries(uuid[], uuid, integer, boolean) is
@@ -311,7 +317,7 @@ begin
     select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
       join public.webhooks w on w.id = d.webhook_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.status in ('pending', 'delivering') and (w.active or d.is_test)
+      where d.id = any (private.as_uuids(p_delivery_ids)) and d.finished_at is null and (w.active or d.is_test)
         and coalesce(d.leased_until, d.run_after) <= now()
       order by d.webhook_id, d.id limit p_limit
       for no key update of d skip locked for key share of w skip locked) named;

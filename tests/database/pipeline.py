@@ -18,6 +18,7 @@ WRITTEN = [
     "entity_roles",
     "chat_messages",
     "notifications",
+    "published_events",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.database.deliveries import make_webhook, published, receivers
 from tests.database.factories import Endpoint, make_endpoint
 from tests.database.pipeline import act, action, log, make_due, prepared, send_again, written
 from tests.database.rpcs import Connection, Row, one
@@ -16,6 +17,7 @@ ACTIONS: dict[str, Row] = {
     "store_message": {"content": "Hello"},
     "set_field": {"field": "status", "value": "checked"},
     "send_notification": {"title": "An order"},
+    "call_webhook": {"event": "order.noted", "data": {"id": 7}},
 }
 
 
@@ -76,7 +78,7 @@ def test_an_action_listed_twice_in_one_result_is_done_once(
 
     entries = [e for e in log(hosted_database, order["id"]) if e["action_type"] == kind]
     assert len(entries) == 1
-    for table in ("chat_messages", "notifications", "tickets", "invoices"):
+    for table in ("chat_messages", "notifications", "tickets", "invoices", "published_events"):
         assert len(written(hosted_database)[table]) <= 1
 
 
@@ -215,9 +217,62 @@ def test_a_notification_names_its_event(hosted_database: Connection, order: Row)
     assert (notification["webhook_event_id"], notification["read_at"]) == (order["id"], None)
 
 
+def test_a_webhook_is_called_with_the_event_of_the_rule(
+    hosted_database: Connection, order: Row
+) -> None:
+    webhook = make_webhook(hosted_database, order["user_id"], events=["order.*"])
+    make_webhook(hosted_database)
+
+    act(hosted_database, order["id"], action("call_webhook", ACTIONS["call_webhook"]))
+
+    (event,) = published(hosted_database)
+    assert (event["user_id"], event["type"], event["data"]) == (
+        order["user_id"],
+        "order.noted",
+        {"id": 7},
+    )
+    assert receivers(hosted_database, event["id"]) == {webhook.id}
+    entry = log(hosted_database, order["id"])[-1]
+    assert entry["result"] == {"published_event_id": str(event["id"])}
+
+
+def test_two_rules_may_each_call_a_webhook(hosted_database: Connection, order: Row) -> None:
+    calls = [action("call_webhook", ACTIONS["call_webhook"]) for _ in range(2)]
+
+    act(hosted_database, order["id"], *calls)
+
+    assert len(published(hosted_database)) == 2
+
+
+def test_a_webhook_is_not_called_again_for_an_event_whose_log_is_lost(
+    hosted_database: Connection, order: Row
+) -> None:
+    done = action("call_webhook", ACTIONS["call_webhook"])
+    act(hosted_database, order["id"], done)
+    (event,) = published(hosted_database)
+    hosted_database.execute("delete from public.webhook_event_logs where action_id is not null")
+    send_again(hosted_database, order, "rules")
+
+    act(hosted_database, order["id"], done)
+
+    assert published(hosted_database) == [event]
+    entry = log(hosted_database, order["id"])[-1]
+    assert entry["result"] == {"published_event_id": str(event["id"])}
+
+
+def test_a_ticket_that_a_rule_opens_is_published(hosted_database: Connection, order: Row) -> None:
+    act(hosted_database, order["id"], action("create_ticket", {"subject": "Help"}))
+
+    (event,) = published(hosted_database)
+    assert (event["type"], event["user_id"]) == ("ticket.created", order["user_id"])
+
+
 @pytest.mark.parametrize(
     ("kind", "config"),
     [
+        ("call_webhook", {"event": "order noted", "data": {}}),
+        ("call_webhook", {"event": "order.noted"}),
+        ("call_webhook", {"event": "order.noted", "data": [1]}),
         ("tag", {"tags": "vip"}),
         ("tag", {"tags": ["x" * 101]}),
         ("assign_role", {}),

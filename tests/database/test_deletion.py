@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 
-from tests.database.factories import Endpoint, make_endpoint, make_event
+from tests.database.deliveries import make_webhook, publish, work_deliveries
+from tests.database.factories import Endpoint, insert, make_endpoint, make_event
 from tests.database.pipeline import claim, finish, prepared
 from tests.database.rpcs import Connection, Row, one
 
@@ -71,6 +72,25 @@ def test_a_finish_that_comes_while_its_endpoint_is_being_deleted_has_lost_its_ev
         gate.commit()
 
         assert finished.result(timeout=10) == {"finished": [], "lost": [str(event_id)]}
+
+
+def test_an_owner_who_leaves_takes_webhooks_and_what_was_published_along(
+    hosted_database: Connection,
+) -> None:
+    webhook = make_webhook(hosted_database)
+    insert(hosted_database, "public.event_types", user_id=webhook.user_id, name="order.packed")
+    publish(hosted_database, webhook.user_id)
+    insert(hosted_database, "public.tickets", user_id=webhook.user_id)
+    work_deliveries(hosted_database, state="failed", disable_reason="Gone")
+
+    hosted_database.execute("delete from auth.users where id = %s", [webhook.user_id])
+
+    for table in ("webhooks", "published_events", "webhook_deliveries", "webhook_logs", "tickets"):
+        query = psycopg.sql.SQL("select from public.{}").format(psycopg.sql.Identifier(table))
+        assert hosted_database.execute(query).rowcount == 0
+    query = psycopg.sql.SQL("select from public.event_types where user_id is not null")
+    assert hosted_database.execute(query).rowcount == 0
+    assert hosted_database.execute("select from private.webhook_states").rowcount == 0
 
 
 def test_an_owner_who_leaves_takes_everything_along(hosted_database: Connection) -> None:

@@ -20,6 +20,14 @@ grant select on table public.widgets to authenticated;
 create policy "everybody reads widgets" on public.widgets for select to authenticated using (true);
 comment on table public.widgets is 'Things.';
 """
+COLUMNS = """\
+create table public.gadgets (id uuid primary key, name text not null, size integer);
+alter table public.gadgets enable row level security;
+revoke all on table public.gadgets from public, anon, authenticated, service_role;
+grant select, insert (name), update (name, size) on table public.gadgets to authenticated;
+create policy "everybody adds gadgets" on public.gadgets for all to authenticated using (true) with check (true);
+comment on table public.gadgets is 'Other things.';
+"""
 COUNT = """\
 create function public.count_widgets() returns bigint
 language sql stable set search_path = ''
@@ -84,6 +92,17 @@ def test_a_later_migration_brings_grants_and_revokes_for_both_kinds_of_project(
     files = migrations.new(server, "count_widgets")
 
     assert len(files) >= 1
+    assert migrations.drift(server) == ""
+
+
+def test_a_later_migration_keeps_grants_on_columns_on_both_kinds_of_project(
+    server: Stack, project: Path
+) -> None:
+    migrations.new(server, "first")
+    (project / "sql" / "20_gadgets.sql").write_text(COLUMNS)
+
+    migrations.new(server, "gadgets")
+
     assert migrations.drift(server) == ""
 
 

@@ -209,10 +209,10 @@ def test_a_receiver_gets_what_is_published_and_what_a_table_does(steps: list[Ste
     assert (test["status"], test["success"]) == (200, True)
     assert (published["state"], published["deliveries"]) == ("published", 1)
     assert re.search(
-        r"message\.new sha256=[0-9a-f]{64} \{\"event\":\"message\.new\"", printed, re.M
+        r"message\.new sha256=[0-9a-f]{64} \{\"event\":\"message\.new\"", printed, re.MULTILINE
     )
     assert "message.created sha256=" in printed
-    assert re.search(r"^booking\.updated sha256=.*\"nights\":4", printed, re.M)
+    assert re.search(r"^booking\.updated sha256=.*\"nights\":4", printed, re.MULTILINE)
 
 
 def test_the_log_and_the_statistics_of_a_webhook_tell_of_its_deliveries(

@@ -170,20 +170,6 @@ $function$;
 
 ALTER FUNCTION "private"."are_event_patterns"(text[]) OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.bare_result(p_result json)
- RETURNS json
- LANGUAGE sql
- IMMUTABLE
- SET search_path TO ''
-AS $function$
-  select json_build_object('id', p_result ->> 'id', 'lease_id', p_result ->> 'lease_id', 'attempt', p_result ->> 'attempt',
-    'state', p_result ->> 'state', 'delay_seconds', p_result ->> 'delay_seconds', 'disable_reason', p_result ->> 'disable_reason',
-    'log_id', p_result ->> 'log_id', 'response_status', p_result ->> 'response_status', 'attempted_at', p_result ->> 'attempted_at',
-    'error_message', case when p_result ->> 'state' <> 'delivered' then 'The attempt failed, and its details cannot be stored' end)
-$function$;
-
-ALTER FUNCTION "private"."bare_result"(json) OWNER TO "postgres";
-
 CREATE OR REPLACE FUNCTION private.claimed_deliveries(p_lease_id uuid, p_leased public.webhook_deliveries[])
  RETURNS json
  LANGUAGE sql
@@ -361,7 +347,7 @@ AS $function$
     attempts = d.attempts + 1,
     counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
   from private.webhook_states s
-  where d.id = any (p_ids) and d.status in ('pending', 'delivering') and s.webhook_id = d.webhook_id
+  where d.id = any (p_ids) and d.finished_at is null and s.webhook_id = d.webhook_id
   returning d.*
 $function$;
 
@@ -491,13 +477,13 @@ begin
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
   join public.published_events e on e.id = d.published_event_id
-  where d.id = any (p_ids) and d.status = 'delivering'
+  where d.id = any (p_ids) and d.lease_id is not null
   on conflict (delivery_id, attempt) do nothing;
   -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
   update public.webhook_deliveries d
   set status = 'failed', lease_id = null, leased_until = null, finished_at = clock_timestamp(),
     error_message = format('The worker did not finish in %s attempts', d.attempts - d.attempts_before)
-  where d.id = any (p_ids) and d.status = 'delivering'
+  where d.id = any (p_ids) and d.lease_id is not null
     and (d.is_test or d.attempts - d.attempts_before >= private.max_delivery_attempts());
 end
 $function$;
@@ -688,6 +674,32 @@ end
 $function$;
 
 ALTER FUNCTION "private"."publish_rows"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.record_alone(p_result json)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  return private.record_attempts(json_build_array(p_result));
+exception
+  when data_exception or integrity_constraint_violation or program_limit_exceeded then
+    -- Without what came from outside, which is most likely what cannot be stored.
+    begin
+      return private.record_attempts(json_build_array(json_build_object(
+        'id', p_result -> 'id', 'lease_id', p_result -> 'lease_id', 'attempt', p_result -> 'attempt', 'state', p_result -> 'state',
+        'delay_seconds', p_result -> 'delay_seconds', 'disable_reason', p_result -> 'disable_reason', 'log_id', p_result -> 'log_id',
+        'response_status', p_result -> 'response_status', 'attempted_at', p_result -> 'attempted_at',
+        'error_message', case when p_result ->> 'state' <> 'delivered' then 'The attempt failed, and its details cannot be stored' end)));
+    exception
+      when data_exception or integrity_constraint_violation or program_limit_exceeded then
+        raise warning 'The result of delivery % cannot be stored: %', p_result ->> 'id', sqlerrm;
+        return '{}';
+    end;
+end
+$function$;
+
+ALTER FUNCTION "private"."record_alone"(json) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.record_attempts(p_results json)
  RETURNS uuid[]
@@ -1130,10 +1142,13 @@ AS $function$
     where w.place < 4096
   )
   select w.webhook_id, w.due from waiting w
-  where not p_only_due or (w.due <= now() and (
-    exists (select from public.webhooks h where h.id = w.webhook_id and h.active)
-    or exists (select from public.webhook_deliveries t
-      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now())))
+  -- "exists" would be answered for all webhooks at once, out of the whole index.
+  where not p_only_due or (w.due <= now() and coalesce(
+    (select nullif(h.active, false) from public.webhooks h where h.id = w.webhook_id),
+    (select true from public.webhook_deliveries t
+      where t.webhook_id = w.webhook_id and t.is_test and t.status in ('pending', 'delivering') and coalesce(t.leased_until, t.run_after) <= now()
+      limit 1),
+    false))
   limit p_limit
 $function$;
 
@@ -1192,7 +1207,7 @@ begin
     select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
       join public.webhooks w on w.id = d.webhook_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.status in ('pending', 'delivering') and (w.active or d.is_test)
+      where d.id = any (private.as_uuids(p_delivery_ids)) and d.finished_at is null and (w.active or d.is_test)
         and coalesce(d.leased_until, d.run_after) <= now()
       order by d.webhook_id, d.id limit p_limit
       for no key update of d skip locked for key share of w skip locked) named;
@@ -1262,12 +1277,7 @@ begin
         join public.webhook_deliveries d on d.id = (r.value ->> 'id')::uuid
         order by d.webhook_id, d.id
       loop
-        begin
-          v_held := v_held || private.record_attempts(json_build_array(v_result));
-        exception
-          when data_exception or integrity_constraint_violation or program_limit_exceeded then
-            v_held := v_held || private.record_attempts(json_build_array(private.bare_result(v_result)));
-        end;
+        v_held := v_held || private.record_alone(v_result);
       end loop;
   end;
   return private.finished(v_asked, v_held);
@@ -1537,8 +1547,6 @@ COMMENT ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, 
 
 COMMENT ON FUNCTION "private"."are_event_patterns"(text[]) IS 'Whether a subscription is well formed: 1 to 100 names of events, names with .* for all below, or * for all.';
 
-COMMENT ON FUNCTION "private"."bare_result"(json) IS 'A result without what came from outside, which may be what cannot be stored.';
-
 COMMENT ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) IS 'All that a worker needs to deliver what it has leased.';
 
 COMMENT ON FUNCTION "private"."comparable"(json) IS 'A row in a form that tells whether anything but its updated_at has changed, whatever it holds.';
@@ -1581,6 +1589,8 @@ COMMENT ON FUNCTION "private"."publish_event"(text, text, uuid, text) IS 'See pu
 
 COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement did to a tracked table. Arguments: see private.track_table.';
 
+COMMENT ON FUNCTION "private"."record_alone"(json) IS 'Records one attempt, without its details if they cannot be stored; nothing where that does not help either.';
+
 COMMENT ON FUNCTION "private"."record_attempts"(json) IS 'Records a group of attempts, all or (on an error) none; ids of the deliveries that their leases still held. See public.finish_deliveries.';
 
 COMMENT ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'See public.recover_webhook.';
@@ -1617,7 +1627,7 @@ COMMENT ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text)
 
 COMMENT ON FUNCTION "public"."create_webhook"(text, text) IS 'Registers a webhook of the caller with its encrypted secrets, in one transaction. p_webhook: JSON with the table''s columns; p_secrets: see private.store_webhook_secrets.';
 
-COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. Details that cannot be stored are left out.';
+COMMENT ON FUNCTION "public"."finish_deliveries"(text) IS 'Records attempts. Takes [{id, lease_id, attempt, state: delivered | retry | failed | filtered, delay_seconds, disable_reason, log_id, error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body, latency_ms, attempted_at}]. Answers {finished[ids], lost[ids]}. A delivery whose lease has gone to another worker is lost and keeps its state; the attempt is logged all the same. Details that cannot be stored are left out; a result that cannot be stored even so is lost, alone.';
 
 COMMENT ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) IS 'How a webhook of the caller fares between two times: {attempts, succeeded, failed, success_rate, latency_p50_ms, latency_p95_ms, series[p_points of {at, succeeded, failed, latency_p50_ms, latency_p95_ms}], streak {success, length}, deliveries {by status}}. Tests do not count.';
 
@@ -1666,10 +1676,6 @@ GRANT EXECUTE ON FUNCTION "private"."apply_action"(public.webhook_events, uuid, 
 REVOKE ALL ON FUNCTION "private"."are_event_patterns"(text[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."are_event_patterns"(text[]) TO "authenticated", "service_role";
-
-REVOKE ALL ON FUNCTION "private"."bare_result"(json) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "private"."bare_result"(json) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) FROM PUBLIC;
 
@@ -1752,6 +1758,10 @@ REVOKE ALL ON FUNCTION "private"."publish_event"(text, text, uuid, text) FROM PU
 GRANT EXECUTE ON FUNCTION "private"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."publish_rows"() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."record_alone"(json) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."record_alone"(json) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."record_attempts"(json) FROM PUBLIC;
 
