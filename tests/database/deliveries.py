@@ -21,9 +21,12 @@ class Webhook:
 
 
 def make_webhook(
-    connection: Connection, user_id: uuid.UUID | None = None, **columns: object
+    connection: Connection,
+    user_id: uuid.UUID | None = None,
+    concurrency: int = 1000,
+    **columns: object,
 ) -> Webhook:
-    """Subscribes to everything unless told otherwise."""
+    """Subscribes to everything unless told otherwise, and has shown that it can take all at once."""
     values = {
         "name": "Shop",
         "url": "https://example.com/hook",
@@ -31,6 +34,10 @@ def make_webhook(
         "created_by": user_id or make_user(connection),
     }
     row = insert(connection, "public.webhooks", **values | columns)
+    connection.execute(
+        "update private.webhook_states set concurrency = %s where webhook_id = %s",
+        [concurrency, row["id"]],
+    )
     return Webhook(row["id"], row["created_by"])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
+import pytest
+
 from tests.database.deliveries import (
     Webhook,
     claim_deliveries,
@@ -20,9 +22,8 @@ from tests.database.deliveries import (
     set_webhook,
     shares,
     state_of,
-    work_deliveries,
 )
-from tests.database.factories import make_user
+from tests.database.factories import insert, make_user
 from tests.database.rpcs import Connection, at_once, one
 
 
@@ -90,28 +91,63 @@ def test_a_lease_that_ran_out_is_not_under_way(hosted_database: Connection) -> N
     assert shares(claim_deliveries(hosted_database, 100, per_webhook=8)) == {webhook.id: 8}
 
 
-def test_a_webhook_that_fails_has_few_under_way_until_one_succeeds(
-    hosted_database: Connection,
-) -> None:
-    webhook = make_webhook(hosted_database)
-    make_deliveries(hosted_database, webhook, 100)
-    finish_deliveries(
-        hosted_database, results(claim_deliveries(hosted_database, 1), "retry", delay_seconds=999)
+def finish_one(connection: Connection, webhook: Webhook, state: str, latency_ms: float) -> int:
+    """One delivery more has ended like that; how many the webhook may have under way from then on."""
+    make_delivery(connection, webhook)
+    reports = results(claim_deliveries(connection, 1), state, latency_ms=latency_ms)
+    finish_deliveries(connection, reports)
+    query = "select concurrency from private.webhook_states where webhook_id = %s"
+    return int(one(connection, query, [webhook.id])["concurrency"])
+
+
+def test_a_new_webhook_has_sixteen_under_way(hosted_database: Connection) -> None:
+    row = insert(
+        hosted_database,
+        "public.webhooks",
+        name="New",
+        url="https://example.com/hook",
+        events=["*"],
+        created_by=make_user(hosted_database),
     )
+    webhook = Webhook(row["id"], row["created_by"])
+    make_deliveries(hosted_database, webhook, 40)
 
-    assert shares(claim_deliveries(hosted_database, 100, per_webhook=16)) == {webhook.id: 2}
-    assert claim_deliveries(hosted_database, 100, per_webhook=16)["deliveries"] == []
-    expire_delivery_leases(hosted_database)
-    finish_deliveries(hosted_database, results(claim_deliveries(hosted_database, 1)))
-    assert shares(claim_deliveries(hosted_database, 100, per_webhook=16))[webhook.id] == 16
+    assert shares(claim_deliveries(hosted_database, 100)) == {webhook.id: 16}
 
 
-def test_a_webhook_that_fails_has_one_under_way_at_least(hosted_database: Connection) -> None:
-    webhook = make_webhook(hosted_database)
-    make_deliveries(hosted_database, webhook, 5)
-    work_deliveries(hosted_database, make_delivery(hosted_database, webhook), "failed")
+def test_who_answers_quickly_gets_twice_as_many(hosted_database: Connection) -> None:
+    webhook = make_webhook(hosted_database, concurrency=16)
 
-    assert shares(claim_deliveries(hosted_database, 100, per_webhook=4)) == {webhook.id: 1}
+    assert finish_one(hosted_database, webhook, "delivered", 999) == 32
+    assert finish_one(hosted_database, webhook, "delivered", 10) == 64
+
+
+def test_who_takes_a_while_gets_as_many_as_before(hosted_database: Connection) -> None:
+    webhook = make_webhook(hosted_database, concurrency=16)
+
+    assert finish_one(hosted_database, webhook, "delivered", 1000) == 16
+    assert finish_one(hosted_database, webhook, "delivered", 4999) == 16
+
+
+@pytest.mark.parametrize(
+    ("state", "latency_ms"), [("retry", 10), ("failed", 10), ("delivered", 5000)]
+)
+def test_who_fails_or_is_slow_gets_half_as_many_and_four_at_least(
+    hosted_database: Connection, state: str, latency_ms: float
+) -> None:
+    webhook = make_webhook(hosted_database, concurrency=16)
+
+    found = [finish_one(hosted_database, webhook, state, latency_ms) for _ in range(3)]
+
+    assert found == [8, 4, 4]
+
+
+def test_nobody_gets_more_than_the_worker_allows(hosted_database: Connection) -> None:
+    webhook = make_webhook(hosted_database, concurrency=1000)
+
+    assert finish_one(hosted_database, webhook, "delivered", 10) == 1000
+    make_deliveries(hosted_database, webhook, 40)
+    assert shares(claim_deliveries(hosted_database, 100, per_webhook=7)) == {webhook.id: 7}
 
 
 def test_deliveries_are_taken_in_the_order_they_became_due(hosted_database: Connection) -> None:

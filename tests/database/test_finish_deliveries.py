@@ -267,7 +267,6 @@ def test_an_answer_with_nul_in_it_is_stored(
     "bad",
     [
         {"response_status": 10**12},
-        {"latency_ms": "much"},
         {"delay_seconds": 1e300},
         {"attempted_at": "soon"},
         {"attempt": None},
@@ -289,6 +288,24 @@ def test_a_result_that_cannot_be_stored_is_lost_alone(
     assert seen(hosted_database, uuid.UUID(reports[2]["id"])) == before
     expire_delivery_leases(hosted_database)
     assert claimed(claim_deliveries(hosted_database)) == {uuid.UUID(reports[2]["id"])}
+
+
+def test_a_result_whose_details_cannot_be_stored_is_recorded_without_them(
+    hosted_database: Connection,
+) -> None:
+    for _ in range(3):
+        make_delivery(hosted_database, make_webhook(hosted_database))
+    reports = results(claim_deliveries(hosted_database), "retry", response_body="Said")
+    reports[1] |= {"latency_ms": "much"}
+
+    answer = finish_deliveries(hosted_database, reports)
+
+    assert answer["lost"] == []
+    bodies = [attempts(hosted_database, uuid.UUID(one["id"]))[0] for one in reports]
+    assert [entry["response_body"] for entry in bodies] == ["Said", None, "Said"]
+    assert bodies[1]["error_message"] == "The attempt failed, and its details cannot be stored"
+    assert bodies[1]["response_status"] == 500
+    assert delivery(hosted_database, uuid.UUID(reports[1]["id"]))["status"] == "pending"
 
 
 def test_the_same_result_twice_in_a_report_counts_once(
