@@ -155,18 +155,19 @@ def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
 
 def _literal(host: str) -> Address | None:
     """The address that the host is written as, or None for a name."""
-    try:
-        if host.startswith("["):
-            # Without brackets, and without a zone, which names one of our own interfaces.
-            address = IPv6Address(host[1:-1])
-            if address.scope_id is None:
-                return address
-        elif str(address4 := IPv4Address(host)) == host:
-            return address4
-    except ValueError:
-        if not host.startswith("["):
+    if not host.startswith("["):
+        try:
+            return IPv4Address(host)  # only as four decimal numbers
+        except ValueError:
             return None
-    raise InvalidRequest("The URL's IPv6 address must be complete and without a zone")
+    try:
+        address = IPv6Address(host[1:-1])
+    except ValueError:
+        address = None
+    # A zone names one of our own interfaces.
+    if address is None or address.scope_id is not None:
+        raise InvalidRequest("The URL's IPv6 address must be complete and without a zone")
+    return address
 
 
 def _name(host: str) -> str:

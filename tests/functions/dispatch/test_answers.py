@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,11 +29,20 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ("Wed, 25 Nov 2026 12:01:00 GMT", 60),
         ("Wed, 25 Nov 2026 13:01:00 +0100", 60),
         ("Wednesday, 25-Nov-26 12:01:00 GMT", 60),
-        ("Wed Nov 25 12:01:00 2026", 60),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
     assert retry_after_seconds(value, NOW) == seconds
+
+
+def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert retry_after_seconds("Wed Nov 25 12:01:00 2026", NOW) == 60
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_date_gone_by_is_now() -> None:
@@ -83,6 +93,7 @@ def test_what_is_neither_is_no_wish_at_all(value: str | None) -> None:
 @example("Mon, 01 Jan 0001 00:00:00 +2359")
 @example("Fri, 31 Dec 9999 23:59:59 -2359")
 @example("Mon, 01 Jan 2026 00:00:00 -9999999")
+@example("Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
 def test_whatever_it_says_it_is_a_sane_number_or_none(value: str) -> None:
     seconds = retry_after_seconds(value, NOW)
 

@@ -39,18 +39,31 @@ async def test_a_closed_port_is_a_failure_to_connect(sender: Sender) -> None:
     assert "refused" in (answer.message or "")
 
 
-async def test_a_machine_without_sockets_blames_no_receiver(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> socket.socket:
+class NoneLeft(socket.socket):
+    """As if every file descriptor were taken."""
+
+    def __init__(self, *_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
+
+class NoPortLeft(socket.socket):
+    """As if every local port were taken."""
+
+    def connect(self, *_: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+
+@pytest.mark.parametrize("kind", [NoneLeft, NoPortLeft])
+async def test_a_machine_without_sockets_blames_no_receiver(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, kind: type[socket.socket]
+) -> None:
     async with receiving(answering()) as receiver:
-        monkeypatch.setattr("functions.dispatch.connecting.socket.socket", full)
+        monkeypatch.setattr("functions.dispatch.connecting.socket.socket", kind)
         answer = await sender.send(outgoing(receiver.url))
         monkeypatch.undo()
 
     assert (answer.error, answer.was_attempted) == ("connection_failed", False)
+    assert answer.message == "This machine has no connection free"
 
 
 @pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-"])

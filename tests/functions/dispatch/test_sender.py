@@ -115,6 +115,7 @@ async def test_a_gzip_bomb_is_kept_as_it_came(sender: Sender) -> None:
     "head",
     [
         b"X-Long: " + b"v" * 1_000_000 + b"\r\n",
+        b"".join(b"X-%d: " % number + b"v" * 30_000 + b"\r\n" for number in range(4)),
         b"".join(b"X-%d: " % number + b"v" * 5_000 + b"\r\n" for number in range(100)),
         b"".join(b"X-%d: v\r\n" % number for number in range(100_000)),
         b"Set-Cookie: a=" + b"b;" * 100_000 + b"\r\n",
@@ -187,7 +188,7 @@ async def test_a_header_that_would_change_the_request_is_not_sent(
 
 
 async def test_no_cookie_is_kept(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
-    said = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: ;;=\xff\r\n\r\n")
+    said = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: a b=c\r\n\r\n")
     async with receiving(answering(said)) as receiver:
         for _ in range(2):
             assert (await sender.send(outgoing(receiver.url))).status == 200
