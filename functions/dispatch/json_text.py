@@ -171,7 +171,7 @@ def _python_number(number: float | Decimal) -> str:
         fits = -_BEYOND_PYTHON < number < _BEYOND_PYTHON
         return int.__repr__(number) if fits else f'"{Decimal(number):f}"'
     if isinstance(number, Decimal) and number.is_finite():
-        if math.isinf(float(number)) and number.adjusted() >= _MAX_DIGITS_IN_PYTHON:
+        if number.adjusted() >= _MAX_DIGITS_IN_PYTHON:
             return f'"{number}"'
         if number == number.to_integral_value():
             return f"{number:f}".partition(".")[0]

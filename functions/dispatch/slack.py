@@ -108,7 +108,7 @@ def _title(event_type: str, data: object) -> str:
     about = _ticket(event_type, data) or (data if isinstance(data, Mapping) else {})
     names = [_first(about, keys) for _, keys in _TICKET_FIELDS[:2]]
     details = " ".join(filter(None, names)) or _first(about, ("name",))
-    what = _label(event_type)
+    what = _label(event_type) or event_type
     return _shown(f"{what}: {details}" if details else what, MAX_TITLE_LENGTH)
 
 
@@ -124,7 +124,7 @@ def _fields(event_type: str, data: object) -> Iterator[tuple[str, str]]:
         yield "Customer", _shown(customer, MAX_VALUE_LENGTH)
     if isinstance(data, Mapping) and ticket is not data:
         # Such as the reason why an answer was rejected.
-        yield from _scalars({key: value for key, value in data.items() if value is not ticket}, 1)
+        yield from _scalars(data, 1)
 
 
 def _ticket(event_type: str, data: object) -> Mapping[str, Any] | None:
@@ -155,7 +155,7 @@ def _scalars(data: object, depth: int = _MAX_DEPTH) -> Iterator[tuple[str, str]]
     """What can be read, with its path as a label, in the order in which it stands there."""
     for path, value in islice(_walk(data, (), depth), _MAX_LOOKED_AT):
         if text := _text(value):
-            label = _label(" ".join(path)) or "Data"
+            label = _label(" ".join(path)) or "".join(path).strip() or "Data"
             yield _shown(label, MAX_LABEL_LENGTH), _shown(text, MAX_VALUE_LENGTH)
 
 
