@@ -6,18 +6,11 @@ Strangers are called by aiohttp itself, which takes a quarter of the time, and l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from yarl import URL
-
-
-class NoCookies(aiohttp.DummyCookieJar):
-    """Doesn't so much as parse them, nor log those that it can't."""
-
-    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None: ...
 
 
 def create_client(*, timeout_seconds: float, max_connections: int = 100) -> httpx.AsyncClient:
@@ -47,7 +40,7 @@ def create_session(
     return aiohttp.ClientSession(
         connector=connector,
         headers=headers,
-        cookie_jar=NoCookies(),
+        cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(),

@@ -14,7 +14,6 @@ from typing import Self
 
 import aiohttp
 import httpx
-from multidict import CIMultiDict
 from yarl import URL
 
 from functions.dispatch.answers import (
@@ -87,7 +86,7 @@ class Sender:
         )
         self._session = create_session(
             connector,
-            headers={"User-Agent": f"Switchhook/{VERSION}"},
+            headers={"User-Agent": f"Switchhook/{VERSION}", "Accept-Encoding": "identity"},
             max_head_bytes=MAX_HEAD_BYTES,
         )
         return self
@@ -123,11 +122,12 @@ class Sender:
     async def _exchange(self, request: Outgoing, attempt: Attempt, heard: Heard) -> None:
         url = self._checked(request.url)
         attempt.is_encrypted = url.scheme == "https"
+        headers: dict[str, str] = {}
         for name, value in request.headers.items():
             if not is_sendable(name, value):
                 raise InvalidRequest(f"The header {name!a} must not be sent")
-        headers = CIMultiDict(request.headers)
-        headers["Accept-Encoding"] = "identity"
+            if name.lower() != "accept-encoding":  # the session's holds
+                headers[name] = value
         async with self._session.post(
             url, data=request.body, headers=headers, allow_redirects=False
         ) as response:

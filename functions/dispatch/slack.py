@@ -124,7 +124,7 @@ def _fields(event_type: str, data: object) -> Iterator[tuple[str, str]]:
         yield "Customer", _shown(customer, MAX_VALUE_LENGTH)
     if isinstance(data, Mapping) and ticket is not data:
         # Such as the reason why an answer was rejected.
-        yield from _scalars({key: value for key, value in data.items() if value is not ticket}, 1)
+        yield from _scalars(data, 1)
 
 
 def _ticket(event_type: str, data: object) -> Mapping[str, Any] | None:

@@ -275,6 +275,7 @@ def test_a_generated_secret_is_32_random_bytes_in_base64() -> None:
         ("whsec_c2VjcmV0", "whsec_c2VjcmV0"),
         ("whsec_c2VjcmV0cw", "whsec_c2VjcmV0cw=="),
         ("5f8d7a3c9b2e1d6f4a7c8b9d0e3f2a1", "whsec_" + b64encode(b"5f8d7a3c9b2e1d6f4a7c8b9d0e3f2a1").decode()),
+        ("c2VjcmV0", "whsec_" + b64encode(b"c2VjcmV0").decode()),
         ("whsec_", "whsec_d2hzZWNf"),
         ("whsec_not base64!", "whsec_" + b64encode(b"whsec_not base64!").decode()),
         ("whsec_c2VjcmV0cx", "whsec_" + b64encode(b"whsec_c2VjcmV0cx").decode()),

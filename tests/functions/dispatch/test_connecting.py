@@ -90,6 +90,15 @@ async def test_a_host_in_disguise_gets_no_packet(
     assert connects == []
 
 
+async def test_a_url_that_could_not_be_saved_is_not_called_either(sender: Sender) -> None:
+    async with receiving(answering()) as receiver:
+        url = receiver.url.replace("//", "//user:word@")
+        answer = await sender.send(outgoing(url))
+
+    assert (answer.error, answer.was_attempted) == ("target_refused", False)
+    assert receiver.connections == 0
+
+
 @pytest.mark.parametrize(
     "addresses",
     [
