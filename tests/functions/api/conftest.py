@@ -17,7 +17,6 @@ from uuid_utils.compat import uuid7
 
 from functions.api.app import create_app
 from functions.api.settings import ApiSettings
-from tests.functions.api.dispatch_stand_in import running_dispatch
 from tests.functions.api.receiver import Receiver, running_receiver
 from tests.running_stack import RunningStack, User
 
@@ -110,10 +109,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def dispatch_url(stack: RunningStack) -> Iterator[str]:
+def dispatch_url(functions_url: str) -> str:
     """Where dispatch answers."""
-    with running_dispatch(stack) as url:
-        yield url
+    return f"{functions_url}/functions/v1/dispatch"
 
 
 @pytest.fixture

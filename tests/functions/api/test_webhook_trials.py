@@ -69,7 +69,8 @@ async def test_a_receiver_that_is_away_is_told_without_a_status(anna: Account) -
     webhook = await anna.create_webhook(url="http://127.0.0.1:9/")
     result = await tried_out(anna, webhook)
     assert (result["success"], result["status"]) == (False, None)
-    assert (result["error"], result["errorCode"]) == ("No answer", "unreachable")
+    assert result["errorCode"] == "connection_failed"
+    assert "refused" in result["error"]
 
 
 @pytest.mark.parametrize(
@@ -114,13 +115,10 @@ async def test_a_test_goes_with_the_webhooks_own_headers_to_its_secret_address(
     assert received.headers["x-tenant"] == "a"
 
 
-async def test_a_test_that_the_filter_leaves_out_says_so(anna: Account, receiver: Receiver) -> None:
+async def test_a_test_is_sent_whatever_the_filter(anna: Account, receiver: Receiver) -> None:
     webhook, path = await webhook_at(anna, receiver, filter="event.data.priority == 'high'")
     result = await tried_out(anna, webhook, payload={"priority": "low"})
-    assert (result["success"], result["status"]) == (False, None)
-    assert "filter" in result["error"]
-    assert receiver.at(path) == []
-    assert (await tried_out(anna, webhook, payload={"priority": "high"}))["success"] is True
+    assert (result["success"], len(receiver.at(path))) == (True, 1)
 
 
 async def test_a_test_is_in_the_log_under_its_ids(anna: Account, receiver: Receiver) -> None:
