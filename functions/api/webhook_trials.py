@@ -69,7 +69,10 @@ async def test_webhook(
     webhook_id: UUID,
     trial: Annotated[Trial, Body(default_factory=Trial)],
 ) -> Success[TrialResult]:
-    """Sends one event to a webhook, be it on or off and whatever its filter, and waits for the answer. It is tried once."""
+    """Sends one event to a webhook and waits for the answer; also to one that is off, whatever its filter.
+
+    It is tried once.
+    """
     webhook = await find_webhook(session, webhook_id, "timeout_seconds")
     queued = await session.database.call(
         "test_webhook",

@@ -67,7 +67,7 @@ def test_every_field_of_a_webhook_is_told_with_its_default() -> None:
 def test_every_profile_is_told_with_its_headers() -> None:
     rows = README.table("What a receiver gets", "profile")
     told = {codes(row["profile"])[0]: set(codes(row["headers"])) for row in rows}
-    layouts = {name: profile.layout for name, profile in PROFILES.items()}
+    layouts = {str(name): profile.layout for name, profile in PROFILES.items()}
 
     assert told.keys() == layouts.keys()
     assert told.pop("custom") == {

@@ -94,7 +94,9 @@ def running(
     ) as process:
         try:
             wait_for(ready.exists)
-            wait_for(lambda: len(functions.calls) == len(scheduler.WORKERS) and not +functions.in_flight)
+            wait_for(
+                lambda: len(functions.calls) == len(scheduler.WORKERS) and not +functions.in_flight
+            )
             yield process
         finally:
             process.kill()

@@ -9,7 +9,7 @@ import json
 import ssl
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,7 @@ class Hook:
 
 MakeHook = Callable[..., Hook]
 Publish = Callable[..., uuid.UUID]
-Dispatch = Callable[..., Awaitable[Row]]
+Dispatch = Callable[..., Coroutine[Any, Any, Row]]
 
 
 @pytest.fixture
