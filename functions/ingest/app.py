@@ -26,6 +26,10 @@ def create_app(settings: IngestSettings) -> Starlette:
         receiver: Receiver = request.app.state.receiver
         return await receiver.receive(request)
 
+    async def greet(request: Request) -> Response:
+        receiver: Receiver = request.app.state.receiver
+        return await receiver.greet(request)
+
     async def ping(request: Request) -> bool:
         receiver: Receiver = request.app.state.receiver
         return await receiver.database.ping()
@@ -42,8 +46,9 @@ def create_app(settings: IngestSettings) -> Starlette:
 
     return Starlette(
         routes=[
-            *(Route(path, receive, methods=["POST"]) for path in PATHS),
             *health_routes("ingest", ping),
+            *(Route(path, receive, methods=["POST"]) for path in PATHS),
+            *(Route(path, greet, methods=["GET"]) for path in PATHS),
         ],
         middleware=[Middleware(RequestIds)],
         exception_handlers=EXCEPTION_HANDLERS,
