@@ -144,6 +144,8 @@ def _spellings(address: str) -> Sequence[str]:
         host, port = parts.netloc.partition(":")[0], parts.port
     except ValueError:
         return (address,)
+    if not parts.netloc:
+        return (address,)
     usual = 443 if parts.scheme == "https" else 80
     start = f"{parts.scheme}://"
     rest = address.removeprefix(start).removeprefix(parts.netloc)
