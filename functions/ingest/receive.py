@@ -14,10 +14,17 @@ from starlette.responses import PlainTextResponse, Response
 from functions.ingest.endpoints import Endpoint, Endpoints
 from functions.ingest.group_commit import GroupCommit
 from functions.ingest.ingest import accept, batch_outcome, greet, outcome
+from functions.ingest.refusals import Refusals
 from functions.ingest.settings import IngestSettings
 from shared.body import read_body
 from shared.database import Database
-from shared.errors import Forbidden, HeadersTooLarge, InvalidSignature, UnknownEndpoint
+from shared.errors import (
+    Forbidden,
+    HeadersTooLarge,
+    InvalidSignature,
+    SwitchhookError,
+    UnknownEndpoint,
+)
 from shared.responses import json_response, success
 from shared.signatures import Handshake, Headers, SignedRequest
 
@@ -34,12 +41,13 @@ PATHS = (
 
 
 class Receiver:
-    """The state of one ingest process: its cache of endpoints and the group that waits to be stored."""
+    """The state of one ingest process: its cache of endpoints, and what waits to be stored."""
 
     def __init__(self, database: Database, endpoints: Endpoints, settings: IngestSettings) -> None:
         self.database = database
         self._endpoints, self._settings = endpoints, settings
         self._base_url = settings.functions_url.rstrip("/")
+        self.refusals = Refusals(self._record)
         self.group: GroupCommit[dict[str, Any]] = GroupCommit(
             self._store,
             max_rows=settings.group_max_events,
@@ -50,14 +58,22 @@ class Receiver:
 
     async def receive(self, request: Request) -> Response:
         """Answers 202 once the event is committed, or raises why it was not."""
-        slug = self._slug(request)
+        slug: str = request.path_params.get("slug", "receive")
         endpoint = await self._endpoint(slug)
-        body = await read_body(
-            request,
-            limit=self._settings.max_body_bytes,
-            deadline_seconds=self._settings.body_deadline_seconds,
-        )
-        signed = self._signed(request, body)
+        body: bytes | None = None
+        try:
+            self._check_headers(request)
+            body = await read_body(
+                request,
+                limit=self._settings.max_body_bytes,
+                deadline_seconds=self._settings.body_deadline_seconds,
+            )
+            return await self._take(self._signed(request, body), slug, endpoint)
+        except SwitchhookError as error:
+            self._note(endpoint, error, request, body)
+            raise
+
+    async def _take(self, signed: SignedRequest, slug: str, endpoint: Endpoint) -> Response:
         try:
             accepted = accept(signed, endpoint, int(time.time()))
         except InvalidSignature:
@@ -76,20 +92,35 @@ class Receiver:
         """Answers a vendor that asks with GET before it sends; nothing else is asked so."""
         if "hub.mode" not in request.query_params:
             raise HTTPException(405, headers={"Allow": "POST"})
-        slug = self._slug(request)
-        for max_age_seconds in (None, REFRESH_SECONDS):
-            endpoint = await self._endpoint(slug, max_age_seconds=max_age_seconds)
-            answer = greet(self._signed(request, b""), endpoint)
-            if answer is not None:
-                return _handshake_response(answer)
-        raise Forbidden("The verify token does not match")
+        slug: str = request.path_params.get("slug", "receive")
+        endpoint = await self._endpoint(slug)
+        try:
+            self._check_headers(request)
+            for max_age_seconds in (None, REFRESH_SECONDS):
+                endpoint = await self._endpoint(slug, max_age_seconds=max_age_seconds)
+                answer = greet(self._signed(request, b""), endpoint)
+                if answer is not None:
+                    return _handshake_response(answer)
+            raise Forbidden("The verify token does not match")
+        except SwitchhookError as error:
+            self._note(endpoint, error, request, None)
+            raise
 
-    def _slug(self, request: Request) -> str:
+    async def drain(self) -> None:
+        """Writes what has come so far."""
+        await self.group.drain()
+        await self.refusals.drain()
+
+    def _check_headers(self, request: Request) -> None:
         size = sum(len(name) + len(value) for name, value in request.scope["headers"])
         if size > self._settings.max_header_bytes:
             raise HeadersTooLarge
-        slug: str = request.path_params.get("slug", "receive")
-        return slug
+
+    def _note(
+        self, endpoint: Endpoint, error: SwitchhookError, request: Request, body: bytes | None
+    ) -> None:
+        headers = Headers(request.scope["headers"])
+        self.refusals.note(endpoint, error, request.method, headers, body)
 
     def _signed(self, request: Request, body: bytes) -> SignedRequest:
         scope = request.scope
@@ -111,6 +142,15 @@ class Receiver:
         events = (b"[" + b",".join(rows) + b"]").decode()
         results: list[dict[str, Any]] = await self.database.call("ingest_events", p_events=events)
         return results
+
+    async def _record(self, rows: str) -> None:
+        await self.database.call("record_refusals", p_refusals=rows)
+
+
+def receiver_of(request: Request) -> Receiver:
+    """The application's, which lives as long as it does."""
+    receiver: Receiver = request.app.state.receiver
+    return receiver
 
 
 def _handshake_response(handshake: Handshake) -> Response:

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from tests.database.factories import in_review, insert, make_admin, make_endpoint, make_user
+from tests.database.factories import (
+    in_review,
+    insert,
+    make_admin,
+    make_endpoint,
+    make_user,
+    refusal,
+)
 from tests.database.pipeline import act, action, override, prepared
-from tests.database.rpcs import Connection, Row, call_as, one
+from tests.database.rpcs import Connection, Row, call, call_as, one
 
 READ = frozenset({"select"})
 ALL = frozenset({"select", "insert", "update", "delete"})
@@ -34,6 +41,7 @@ TABLES: dict[str, frozenset[str]] = {
     "webhook_endpoints": ALL,
     "webhook_event_logs": READ,
     "webhook_events": READ | {"delete"},
+    "webhook_refusals": READ,
 }
 """Every table in public, with what a signed-in user may do with rows of their own."""
 
@@ -155,3 +163,4 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
         target_table="people",
     )
     override(connection, owner, in_review(connection, endpoint), is_person=False)
+    call(connection, "record_refusals", p_refusals=[refusal(endpoint)])

@@ -43,6 +43,7 @@ SERVICE_RPCS = {
     "finish_rules",
     "get_ingest_endpoint",
     "ingest_events",
+    "record_refusals",
 }
 PRIVATE_FOR_USERS = {
     "approve_events",
@@ -269,6 +270,7 @@ SERVICE_ARGUMENTS: dict[str, dict[str, object]] = {
     },
     "get_ingest_endpoint": {"p_slug": "nowhere"},
     "ingest_events": {"p_events": "[]"},
+    "record_refusals": {"p_refusals": "[]"},
 }
 
 
