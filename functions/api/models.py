@@ -134,7 +134,7 @@ class Failure(Resource):
     request_id: str = Field(description="Also in the X-Request-Id header, and in our logs.")
 
 
-class ListQuery(BaseModel):
+class PageQuery(BaseModel):
     """What every list takes. An unknown parameter is refused: a misspelt filter would show too much."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
@@ -143,6 +143,11 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(
         default=None, max_length=1000, description="`nextCursor` of the page before."
     )
+
+
+class ListQuery(PageQuery):
+    """What a list takes that may also show what is others'."""
+
     owner: Literal["me", "all"] = Field(
         default="me",
         description="`all` shows what row level security lets the caller see: for admins, everybody's.",

@@ -13,11 +13,8 @@ import uuid_utils
 
 from functions.ingest.endpoints import Endpoint
 from shared import errors
-from shared.batches import is_array, split_array
-from shared.forms import parse_form
-from shared.payload import Parsed, parse
+from shared.contents import Content, check_media_type, contents_of, is_batch
 from shared.signatures import Handshake, SignedRequest, storable_headers
-from shared.signatures.request import is_form
 
 MAX_KEY_LENGTH = 200
 
@@ -31,14 +28,6 @@ class Rows:
     """Whether the request was an array."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What is stored of one event: its own part of the body, and that parsed."""
-
-    body: bytes
-    parsed: Parsed
-
-
 def accept(request: SignedRequest, endpoint: Endpoint, now: int) -> Rows | Handshake:
     """Verifies a request, `now` in unix seconds, and makes rows of it.
 
@@ -50,17 +39,14 @@ def accept(request: SignedRequest, endpoint: Endpoint, now: int) -> Rows | Hands
     greeting = greet(request, endpoint)
     if greeting is not None:
         return greeting
-    _check_content_type(request, takes_forms=scheme.takes_forms)
+    check_media_type(request.headers, scheme)
     scheme.verify(request, endpoint.keys, endpoint.settings, now)
-    if scheme.takes_arrays and is_array(request.body):
-        contents = [_Content(item, _item(item, n)) for n, item in enumerate(_items(request), 1)]
+    contents = contents_of(request, scheme)
+    if is_batch(request, scheme):
         return Rows([_row(request, endpoint, content) for content in contents], is_batch=True)
-    parse_body = parse_form if is_form(request.headers) else parse
-    content = _Content(request.body, parse_body(request.body))
+    (content,) = contents
     answer = scheme.handshake(request, content.parsed.value, endpoint.keys)
-    if answer is not None:
-        return answer
-    return Rows([_row(request, endpoint, content)])
+    return Rows([_row(request, endpoint, content)]) if answer is None else answer
 
 
 def greet(request: SignedRequest, endpoint: Endpoint) -> Handshake | None:
@@ -73,32 +59,7 @@ def greet(request: SignedRequest, endpoint: Endpoint) -> Handshake | None:
     return endpoint.scheme.greeting(request, endpoint.settings)
 
 
-def _check_content_type(request: SignedRequest, *, takes_forms: bool) -> None:
-    value = request.headers.single(b"content-type").decode("latin-1")
-    media_type = value.partition(";")[0].strip().lower()
-    # Some senders name no type at all; what they send has to parse as JSON all the same.
-    if media_type in {"", "application/json"} or media_type.endswith("+json"):
-        return
-    if not takes_forms:
-        raise errors.UnsupportedMediaType("The Content-Type must be application/json")
-    if not is_form(request.headers):
-        raise errors.UnsupportedMediaType("The Content-Type must be that of JSON or of a form")
-
-
-def _items(request: SignedRequest) -> list[bytes]:
-    if is_form(request.headers):
-        raise errors.UnsupportedMediaType("An array is no form")
-    return split_array(request.body)
-
-
-def _item(item: bytes, number: int) -> Parsed:
-    try:
-        return parse(item)
-    except errors.InvalidJson as error:
-        raise errors.InvalidJson(f"Item {number}: {error.message}") from None
-
-
-def _row(request: SignedRequest, endpoint: Endpoint, content: _Content) -> bytes:
+def _row(request: SignedRequest, endpoint: Endpoint, content: Content) -> bytes:
     facts = endpoint.scheme.describe(request, content.parsed.value, endpoint.settings)
     row: dict[str, Any] = {
         "id": str(uuid_utils.uuid7()),
