@@ -73,20 +73,21 @@ def parse(body: bytes) -> Parsed:
 
     Raises InvalidJson, which says what is wrong and where, and never what the body holds.
     """
-    text = _decode(body)
+    text = decode(body)
     has_long_integers = _may_have_odd_numbers(body) and _check_numbers(text)
     altered = False
     if "\\u" in text and _UNSTORABLE.search(text):
         storable = _ESCAPE.sub(_replace_unstorable, text)
         altered = storable != text
         text = storable
-    value = _load(text)
+    value = _load_object(text)
     if has_long_integers:
         value = json.loads(text)  # slower, but keeps every digit
     return Parsed(value, text, altered)
 
 
-def _decode(body: bytes) -> str:
+def decode(body: bytes) -> str:
+    """The body as text, without a byte order mark. Raises InvalidJson if it is not UTF-8, or empty."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -97,7 +98,15 @@ def _decode(body: bytes) -> str:
     return text
 
 
-def _load(text: str) -> JsonObject:
+def _load_object(text: str) -> JsonObject:
+    value = load(text)
+    if not isinstance(value, dict):
+        raise InvalidJson("The body must be a JSON object at its top level")
+    return value
+
+
+def load(text: str) -> Any:
+    """Any JSON of at most 64 levels. Raises InvalidJson."""
     may_be_deep = text.count("{") + text.count("[") > MAX_DEPTH
     try:
         value = orjson.loads(text)
@@ -105,14 +114,12 @@ def _load(text: str) -> JsonObject:
         if may_be_deep and _too_deep_at(text) is not None:
             raise _too_deep(text) from None
         raise InvalidJson(f"The body is not valid JSON {_place(text, error.pos)}") from None
-    if not isinstance(value, dict):
-        raise InvalidJson("The body must be a JSON object at its top level")
-    if may_be_deep and _is_too_deep(value):
+    if may_be_deep and isinstance(value, dict | list) and _is_too_deep(value):
         raise _too_deep(text)
     return value
 
 
-def _is_too_deep(value: JsonObject) -> bool:
+def _is_too_deep(value: JsonObject | list[Any]) -> bool:
     """Goes down level by level, without recursion."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):

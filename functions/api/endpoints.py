@@ -82,7 +82,7 @@ async def list_endpoints(
 @router.get("/endpoints/{endpoint_id:uuid}", responses=refusals(NotFound))
 async def get_endpoint(session: Session, endpoint_id: UUID) -> Success[Endpoint]:
     """One endpoint."""
-    return Success(data=_endpoint(Endpoint, session, await _find(session, endpoint_id)))
+    return Success(data=_endpoint(Endpoint, session, await find_endpoint(session, endpoint_id)))
 
 
 CHANGE = refusals(*WITH_BODY, InvalidExpression, NotFound, Conflict, InvalidState)
@@ -129,7 +129,7 @@ async def rotate_secret(
     rotation: Annotated[RotateSecret, Body(default_factory=RotateSecret)],
 ) -> Success[NewSecret]:
     """Gives an endpoint a new secret, shown this once. The old ones stay valid for a while."""
-    scheme = scheme_named((await _find(session, endpoint_id))["scheme"])
+    scheme = scheme_named((await find_endpoint(session, endpoint_id))["scheme"])
     secret = choose_secret(scheme, rotation.secret)
     if secret is None:
         raise InvalidState(f"The scheme {scheme.name} takes no secret")
@@ -147,15 +147,15 @@ async def rotate_secret(
 )
 async def get_sample_curl(session: Session, endpoint_id: UUID) -> Success[SampleCurl]:
     """A shell command that posts a signed sample. It takes the secret from the variable SECRET."""
-    row = await _find(session, endpoint_id)
-    command = sample_curl(_url(session, row["slug"]), row["scheme"], row["scheme_settings"])
+    row = await find_endpoint(session, endpoint_id)
+    command = sample_curl(address_of(session, row["slug"]), row["scheme"], row["scheme_settings"])
     return Success(data=SampleCurl(curl=command))
 
 
 async def _change(
     session: UserSession, endpoint_id: UUID, columns: dict[str, Any], given: SecretStr | None
 ) -> EndpointWithSecret:
-    before = await _find(session, endpoint_id)
+    before = await find_endpoint(session, endpoint_id)
     settled = settle(columns, before, given)
     await require_entity_types(session, UUID(before["created_by"]), settled.entity_types)
     row = await _store(session, before, settled)
@@ -178,7 +178,8 @@ async def _store(session: UserSession, before: Row, settled: Settled) -> Row:
     return row
 
 
-async def _find(session: UserSession, endpoint_id: UUID) -> Row:
+async def find_endpoint(session: UserSession, endpoint_id: UUID) -> Row:
+    """Raises NotFound for an endpoint that is not there, or not the caller's."""
     query = session.database.table("webhook_endpoints").select("*").eq("id", endpoint_id)
     rows: list[Row] = await run(query)
     if not rows:
@@ -190,9 +191,10 @@ def _encrypted(session: UserSession, secret: str | None) -> str | None:
     return None if secret is None else session.api.secrets.encrypt(secret)
 
 
-def _url(session: UserSession, slug: str) -> str:
+def address_of(session: UserSession, slug: str) -> str:
+    """Where an endpoint's source posts to."""
     return f"{session.api.settings.functions_url.rstrip('/')}/functions/v1/webhook-ingest/{slug}"
 
 
 def _endpoint(kind: type[AnyEndpoint], session: UserSession, row: Row, **more: Any) -> AnyEndpoint:
-    return kind.model_validate({**row, "url": _url(session, row["slug"]), **more})
+    return kind.model_validate({**row, "url": address_of(session, row["slug"]), **more})

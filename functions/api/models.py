@@ -161,7 +161,7 @@ class PageQuery(BaseModel):
 
 
 class ListQuery(PageQuery):
-    """What a list of things that people own takes."""
+    """What a list takes that may also show what is others'."""
 
     owner: Literal["me", "all"] = Field(
         default="me",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functions.api import (
     deliveries,
     delivery_log,
+    endpoint_refusals,
+    endpoint_trial,
     endpoints,
     entity_types,
     event_types,
@@ -18,18 +20,23 @@ from functions.api import (
     webhooks,
 )
 
-ROUTERS = (
-    login.router,
-    endpoints.router,
-    queue.router,
-    log.router,
-    rules.router,
-    entity_types.router,
-    webhooks.router,
-    webhook_trials.router,
-    webhook_stats.router,
-    delivery_log.router,
-    deliveries.router,
-    published_events.router,
-    event_types.router,
+ROUTERS = tuple(
+    resource.router
+    for resource in (
+        login,
+        endpoints,
+        endpoint_refusals,
+        endpoint_trial,
+        queue,
+        log,
+        rules,
+        entity_types,
+        webhooks,
+        webhook_trials,
+        webhook_stats,
+        delivery_log,
+        deliveries,
+        published_events,
+        event_types,
+    )
 )

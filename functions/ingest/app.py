@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from functions.ingest.endpoints import Endpoints
-from functions.ingest.receive import PATHS, Receiver
+from functions.ingest.receive import PATHS, Receiver, receiver_of
 from functions.ingest.settings import IngestSettings
 from shared.database import Database
 from shared.encryption import SecretBox
@@ -23,12 +23,13 @@ def create_app(settings: IngestSettings) -> Starlette:
     """The ASGI application."""
 
     async def receive(request: Request) -> Response:
-        receiver: Receiver = request.app.state.receiver
-        return await receiver.receive(request)
+        return await receiver_of(request).receive(request)
+
+    async def greet(request: Request) -> Response:
+        return await receiver_of(request).greet(request)
 
     async def ping(request: Request) -> bool:
-        receiver: Receiver = request.app.state.receiver
-        return await receiver.database.ping()
+        return await receiver_of(request).database.ping()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -38,12 +39,13 @@ def create_app(settings: IngestSettings) -> Starlette:
             endpoints = Endpoints(database, secrets, keep_seconds=settings.endpoint_cache_seconds)
             app.state.receiver = Receiver(database, endpoints, settings)
             yield
-            await app.state.receiver.group.drain()
+            await app.state.receiver.drain()
 
     return Starlette(
         routes=[
-            *(Route(path, receive, methods=["POST"]) for path in PATHS),
             *health_routes("ingest", ping),
+            *(Route(path, receive, methods=["POST"]) for path in PATHS),
+            *(Route(path, greet, methods=["GET"]) for path in PATHS),
         ],
         middleware=[Middleware(RequestIds)],
         exception_handlers=EXCEPTION_HANDLERS,

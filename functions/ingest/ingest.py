@@ -1,9 +1,10 @@
-"""From a request to the row that is stored for it: verified, parsed, described. Pure."""
+"""From a request to the rows that are stored for it: verified, parsed, described. Pure."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,54 +13,54 @@ import uuid_utils
 
 from functions.ingest.endpoints import Endpoint
 from shared import errors
-from shared.payload import Parsed, parse
-from shared.signatures import SignedRequest, storable_headers
+from shared.contents import Content, check_media_type, contents_of, is_batch
+from shared.signatures import Handshake, SignedRequest, storable_headers
 
 MAX_KEY_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """An event as the RPC `ingest_events` takes it, already JSON."""
+class Rows:
+    """The events of a request as the RPC `ingest_events` takes them, each already JSON."""
 
-    json: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """A set-up request of a vendor, answered and not stored."""
-
-    answer: dict[str, str]
+    json: list[bytes]
+    is_batch: bool = False
+    """Whether the request was an array."""
 
 
-def accept(request: SignedRequest, endpoint: Endpoint, now: int) -> Row | Handshake:
-    """Verifies a request, `now` in unix seconds, and makes a row of it.
+def accept(request: SignedRequest, endpoint: Endpoint, now: int) -> Rows | Handshake:
+    """Verifies a request, `now` in unix seconds, and makes rows of it.
 
     Raises:
-        EndpointInactive, UnsupportedMediaType, InvalidSignature, InvalidJson.
+        EndpointInactive, UnsupportedMediaType, InvalidSignature, InvalidJson, InvalidRequest,
+        PayloadTooLarge.
+    """
+    scheme = endpoint.scheme
+    greeting = greet(request, endpoint)
+    if greeting is not None:
+        return greeting
+    check_media_type(request.headers, scheme)
+    scheme.verify(request, endpoint.keys, endpoint.settings, now)
+    contents = contents_of(request, scheme)
+    if is_batch(request, scheme):
+        return Rows([_row(request, endpoint, content) for content in contents], is_batch=True)
+    (content,) = contents
+    answer = scheme.handshake(request, content.parsed.value, endpoint.keys)
+    return Rows([_row(request, endpoint, content)]) if answer is None else answer
+
+
+def greet(request: SignedRequest, endpoint: Endpoint) -> Handshake | None:
+    """The answer to a set-up request that nobody signs; None for any other.
+
+    Raises EndpointInactive.
     """
     if not endpoint.is_active:
         raise errors.EndpointInactive
-    _check_content_type(request)
-    endpoint.scheme.verify(request, endpoint.keys, endpoint.settings, now)
-    parsed = parse(request.body)
-    answer = endpoint.scheme.handshake(parsed.value)
-    if answer is not None:
-        return Handshake(answer)
-    return Row(_row(request, endpoint, parsed))
+    return endpoint.scheme.greeting(request, endpoint.settings)
 
 
-def _check_content_type(request: SignedRequest) -> None:
-    value = request.headers.single(b"content-type").decode("latin-1")
-    media_type = value.partition(";")[0].strip().lower()
-    # Some senders name no type at all; what they send has to parse as JSON all the same.
-    if media_type in {"", "application/json"} or media_type.endswith("+json"):
-        return
-    raise errors.UnsupportedMediaType("The Content-Type must be application/json")
-
-
-def _row(request: SignedRequest, endpoint: Endpoint, parsed: Parsed) -> bytes:
-    facts = endpoint.scheme.describe(request, parsed.value, endpoint.settings)
+def _row(request: SignedRequest, endpoint: Endpoint, content: Content) -> bytes:
+    facts = endpoint.scheme.describe(request, content.parsed.value, endpoint.settings)
     row: dict[str, Any] = {
         "id": str(uuid_utils.uuid7()),
         "endpoint_id": endpoint.id,
@@ -67,14 +68,14 @@ def _row(request: SignedRequest, endpoint: Endpoint, parsed: Parsed) -> bytes:
         "event_type": facts.event_type,
         "headers": storable_headers(request.headers, endpoint.credential_headers),
         "scheme": endpoint.scheme.name,
-        "dedupe_key": dedupe_key(facts.delivery_id, request.body),
+        "dedupe_key": dedupe_key(facts.delivery_id, content.body),
         # Base64 passes through two layers of JSON without growing by escapes.
-        "body": base64.b64encode(request.body).decode(),
+        "body": base64.b64encode(content.body).decode(),
         "content_type": request.headers.single(b"content-type").decode("latin-1")[:200] or None,
     }
-    if parsed.altered or request.body.startswith(b"\xef\xbb\xbf"):
+    if content.parsed.altered or content.body.startswith(b"\xef\xbb\xbf"):
         # The database makes the payload from the body itself; here it could not.
-        row["payload"] = orjson.Fragment(parsed.text)
+        row["payload"] = orjson.Fragment(content.parsed.text)
     return orjson.dumps(row)
 
 
@@ -104,3 +105,31 @@ def outcome(result: dict[str, Any]) -> dict[str, str]:
             raise errors.UnknownEndpoint
         case _:
             raise errors.InvalidRequest("The event cannot be stored")
+
+
+def batch_outcome(results: Sequence[dict[str, Any] | BaseException]) -> dict[str, Any]:
+    """What the sender of an array is told, once every item has been tried.
+
+    Raises what went wrong with an item, if something did. The sender then sends all of it again, and
+    those that are stored count as copies.
+    """
+    failures = [result for result in results if isinstance(result, BaseException)]
+    events = []
+    for result in results:
+        if isinstance(result, BaseException):
+            continue
+        try:
+            events.append(outcome(result))
+        except errors.SwitchhookError as error:
+            failures.append(error)
+    if failures:
+        raise max(failures, key=_urgency)
+    is_new = not events or any(event["state"] == "accepted" for event in events)
+    return {"state": "accepted" if is_new else "duplicate", "events": events}
+
+
+def _urgency(error: BaseException) -> int:
+    """What passes by itself first: then sending again helps."""
+    if not isinstance(error, errors.SwitchhookError):
+        return 3
+    return 2 if error.retry_after is not None else 1

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from functions.ingest.endpoints import Endpoint, Endpoints
-from functions.ingest.ingest import Handshake, accept, outcome
+from functions.ingest.ingest import accept, batch_outcome, greet, outcome
+from functions.ingest.refusals import Refusals
 from functions.ingest.settings import IngestSettings
 from shared.body import read_body
 from shared.database import Database
-from shared.errors import HeadersTooLarge, InvalidSignature, UnknownEndpoint
+from shared.errors import (
+    Forbidden,
+    HeadersTooLarge,
+    InvalidSignature,
+    SwitchhookError,
+    UnknownEndpoint,
+)
 from shared.group_commit import GroupCommit
 from shared.responses import json_response, success
-from shared.signatures import Headers, SignedRequest
+from shared.signatures import Handshake, Headers, SignedRequest
 
 REFRESH_SECONDS = 1.0
 
@@ -32,11 +41,13 @@ PATHS = (
 
 
 class Receiver:
-    """The state of one ingest process: its cache of endpoints and the group that waits to be stored."""
+    """The state of one ingest process: its cache of endpoints, and what waits to be stored."""
 
     def __init__(self, database: Database, endpoints: Endpoints, settings: IngestSettings) -> None:
         self.database = database
         self._endpoints, self._settings = endpoints, settings
+        self._base_url = settings.functions_url.rstrip("/")
+        self.refusals = Refusals(self._record)
         self.group: GroupCommit[dict[str, Any]] = GroupCommit(
             self._store,
             max_rows=settings.group_max_events,
@@ -47,18 +58,22 @@ class Receiver:
 
     async def receive(self, request: Request) -> Response:
         """Answers 202 once the event is committed, or raises why it was not."""
-        raw_headers = request.scope["headers"]
-        size = sum(len(name) + len(value) for name, value in raw_headers)
-        if size > self._settings.max_header_bytes:
-            raise HeadersTooLarge
-        slug = request.path_params.get("slug", "receive")
+        slug: str = request.path_params.get("slug", "receive")
         endpoint = await self._endpoint(slug)
-        body = await read_body(
-            request,
-            limit=self._settings.max_body_bytes,
-            deadline_seconds=self._settings.body_deadline_seconds,
-        )
-        signed = SignedRequest(request.method, request.scope["path"], Headers(raw_headers), body)
+        body: bytes | None = None
+        try:
+            self._check_headers(request)
+            body = await read_body(
+                request,
+                limit=self._settings.max_body_bytes,
+                deadline_seconds=self._settings.body_deadline_seconds,
+            )
+            return await self._take(self._signed(request, body), slug, endpoint)
+        except SwitchhookError as error:
+            self._note(endpoint, error, request, body)
+            raise
+
+    async def _take(self, signed: SignedRequest, slug: str, endpoint: Endpoint) -> Response:
         try:
             accepted = accept(signed, endpoint, int(time.time()))
         except InvalidSignature:
@@ -66,8 +81,56 @@ class Receiver:
             endpoint = await self._endpoint(slug, max_age_seconds=REFRESH_SECONDS)
             accepted = accept(signed, endpoint, int(time.time()))
         if isinstance(accepted, Handshake):
-            return json_response(accepted.answer)
-        return success(outcome(await self.group.submit(accepted.json)), 202)
+            return _handshake_response(accepted)
+        if accepted.is_batch:
+            submitted = [self.group.submit(row) for row in accepted.json]
+            results = await asyncio.gather(*submitted, return_exceptions=True)
+            return success(batch_outcome(results), 202)
+        return success(outcome(await self.group.submit(accepted.json[0])), 202)
+
+    async def greet(self, request: Request) -> Response:
+        """Answers a vendor that asks with GET before it sends; nothing else is asked so."""
+        if "hub.mode" not in request.query_params:
+            raise HTTPException(405, headers={"Allow": "POST"})
+        slug: str = request.path_params.get("slug", "receive")
+        endpoint = await self._endpoint(slug)
+        try:
+            self._check_headers(request)
+            for max_age_seconds in (None, REFRESH_SECONDS):
+                endpoint = await self._endpoint(slug, max_age_seconds=max_age_seconds)
+                answer = greet(self._signed(request, b""), endpoint)
+                if answer is not None:
+                    return _handshake_response(answer)
+            raise Forbidden("The verify token does not match")
+        except SwitchhookError as error:
+            self._note(endpoint, error, request, None)
+            raise
+
+    async def drain(self) -> None:
+        """Writes what has come so far."""
+        await self.group.drain()
+        await self.refusals.drain()
+
+    def _check_headers(self, request: Request) -> None:
+        size = sum(len(name) + len(value) for name, value in request.scope["headers"])
+        if size > self._settings.max_header_bytes:
+            raise HeadersTooLarge
+
+    def _note(
+        self, endpoint: Endpoint, error: SwitchhookError, request: Request, body: bytes | None
+    ) -> None:
+        headers = Headers(request.scope["headers"])
+        self.refusals.note(endpoint, error, request.method, headers, body)
+
+    def _signed(self, request: Request, body: bytes) -> SignedRequest:
+        scope = request.scope
+        return SignedRequest(
+            request.method,
+            self._base_url + scope["path"],
+            Headers(scope["headers"]),
+            body,
+            scope["query_string"].decode("latin-1"),
+        )
 
     async def _endpoint(self, slug: str, *, max_age_seconds: float | None = None) -> Endpoint:
         endpoint = await self._endpoints.get(slug, max_age_seconds=max_age_seconds)
@@ -79,3 +142,19 @@ class Receiver:
         events = (b"[" + b",".join(rows) + b"]").decode()
         results: list[dict[str, Any]] = await self.database.call("ingest_events", p_events=events)
         return results
+
+    async def _record(self, rows: str) -> None:
+        await self.database.call("record_refusals", p_refusals=rows)
+
+
+def receiver_of(request: Request) -> Receiver:
+    """The application's, which lives as long as it does."""
+    receiver: Receiver = request.app.state.receiver
+    return receiver
+
+
+def _handshake_response(handshake: Handshake) -> Response:
+    if handshake.json is not None:
+        return json_response(handshake.json, handshake.status)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return PlainTextResponse(handshake.text or "", handshake.status, headers)

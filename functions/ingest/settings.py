@@ -13,6 +13,9 @@ class IngestSettings(PipelineSettings):
     encryption_keys: SecretStr
     """Comma-separated Fernet keys; any of them may have encrypted an endpoint's secret."""
 
+    functions_url: str = "http://127.0.0.1:8000"
+    """Public base URL of the functions: what vendors sign as the address that they send to."""
+
     max_body_bytes: int = 1024 * 1024
     """Of the body after gzip."""
 

@@ -1,6 +1,7 @@
 """Who sent this request? One small pure verifier per vendor, all of one shape; see README.md."""
 
 from shared.signatures.facts import MAX_FACT_LENGTH, UNKNOWN_EVENT_TYPE, EventDescription
+from shared.signatures.handshake import Handshake
 from shared.signatures.registry import SCHEMES, generate_secret, scheme_named
 from shared.signatures.request import Headers, SignedRequest
 from shared.signatures.scheme import Scheme, Verified
@@ -12,6 +13,7 @@ __all__ = [
     "SCHEMES",
     "UNKNOWN_EVENT_TYPE",
     "EventDescription",
+    "Handshake",
     "Headers",
     "Scheme",
     "SchemeSettings",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+import orjson
+
 from shared.signatures.request import Headers, decoded, printable
 from shared.signatures.settings import FactSettings
 
@@ -74,6 +76,14 @@ def idempotency_key(headers: Headers) -> str | None:
     """The `Idempotency-Key` header, quoted (as the IETF draft has it) or bare."""
     value = header(headers, b"idempotency-key")
     return identifier(value.strip('"')) if value else None
+
+
+def parsed(body: bytes) -> object:
+    """The body as JSON, for schemes that sign or write something in it; None if it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def at(payload: object, *path: str) -> object:

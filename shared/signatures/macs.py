@@ -7,8 +7,10 @@ of the same bytes, and only the one the sender writes is accepted.
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from shared.errors import InvalidSignature
@@ -18,6 +20,7 @@ Hash = Literal["sha256", "sha512", "sha1"]
 
 DEFAULT_TOLERANCE = 300
 MAX_TIMESTAMP_DIGITS = 12
+_ISO_TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
 
 ENCODERS: Final[dict[Encoding, Callable[[bytes], bytes]]] = {
     "hex": lambda digest: digest.hex().encode(),
@@ -62,11 +65,47 @@ def after_prefix(value: bytes, prefix: bytes) -> list[bytes]:
     return [value[len(prefix) :]] if value.startswith(prefix) else []
 
 
+def time_and_codes(
+    value: bytes, separator: bytes, time: bytes, version: bytes
+) -> tuple[bytes, list[bytes]]:
+    """Out of a header such as `t=1,v1=a,v1=b`: the time, empty unless it comes once, and the codes."""
+    times, codes = [], []
+    for item in value.split(separator):
+        name, _, content = item.strip().partition(b"=")
+        if name == time:
+            times.append(content)
+        elif name == version:
+            codes.append(content)
+    return (times[0] if len(times) == 1 else b""), codes
+
+
 def parse_timestamp(value: bytes) -> int | None:
     """Unix seconds in ASCII digits, as every vendor writes them; None for anything else."""
     if value.isdigit() and len(value) <= MAX_TIMESTAMP_DIGITS:
         return int(value)
     return None
+
+
+def parse_milliseconds(value: bytes) -> int | None:
+    """Unix milliseconds in ASCII digits, as seconds; None for anything else."""
+    if value.isdigit() and 4 <= len(value) <= MAX_TIMESTAMP_DIGITS + 3:
+        return int(value) // 1000
+    return None
+
+
+def parse_iso_time(value: bytes) -> int | None:
+    """ISO 8601 in UTC with a Z, as unix seconds; None for anything else."""
+    if not _ISO_TIME.fullmatch(value):
+        return None
+    try:
+        return int(datetime.fromisoformat(value.decode()).timestamp())
+    except ValueError:
+        return None
+
+
+def iso_time(seconds: int) -> str:
+    """Unix seconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_fresh(timestamp: int | None, now: int, tolerance: int) -> bool:

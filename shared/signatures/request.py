@@ -49,9 +49,20 @@ class SignedRequest:
     """One request as it came: the body is the bytes that were signed."""
 
     method: str
-    path: str
+    url: str
+    """Where it was sent to, without the query, as it is known outside: from our own configuration
+    and the path, never from the Host header, which is the sender's to choose.
+    """
     headers: Headers
     body: bytes
+    query: str = ""
+    """What follows the question mark, as it came."""
+
+
+def is_form(headers: Headers) -> bool:
+    """Whether the body is said to be form-encoded."""
+    media_type = headers.single(b"content-type").partition(b";")[0]
+    return media_type.strip().lower() == b"application/x-www-form-urlencoded"
 
 
 def decoded(value: bytes) -> str:

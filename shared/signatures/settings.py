@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from shared.errors import InvalidRequest
 from shared.signatures.macs import DEFAULT_TOLERANCE
+from shared.signatures.request import SignedRequest
 
 HeaderName = Annotated[
     str,
@@ -23,6 +32,27 @@ HeaderName = Annotated[
 
 Tolerance = Annotated[int, Field(ge=1, le=3600)]
 """Seconds that a signed timestamp may be away from now, both ways."""
+
+
+def _public_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        raise ValueError("it must be an http or https address")
+    if "?" in url or "#" in url:
+        raise ValueError("it must end before the question mark")
+    return url
+
+
+PublicUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!-~]+$", max_length=1000),
+    AfterValidator(_public_url),
+]
+"""An address without its query."""
 
 
 class SchemeSettings(BaseModel):
@@ -59,3 +89,15 @@ class FactSettings(SchemeSettings):
 
     event_type_header: HeaderName | None = None
     delivery_id_header: HeaderName | None = None
+
+
+class AddressSettings(SchemeSettings):
+    """For schemes that sign the address to which they send."""
+
+    public_url: PublicUrl | None = None
+    """The address as the sender has it, where that is not the endpoint's `url`."""
+
+    def address(self, request: SignedRequest) -> str:
+        """The whole address, with the query that came."""
+        base = self.public_url or request.url
+        return f"{base}?{request.query}" if request.query else base

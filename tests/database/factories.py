@@ -110,3 +110,18 @@ def incoming(endpoint: Endpoint, body: bytes = b'{"id": 1}', **fields: object) -
         "body": base64.b64encode(body).decode(),
         "content_type": "application/json",
     } | fields
+
+
+def refusal(endpoint: Endpoint, **fields: object) -> Row:
+    """A refused request as ingest hands it over."""
+    return {
+        "id": uuid7(),
+        "endpoint_id": endpoint.id,
+        "status": 401,
+        "code": "invalid_signature",
+        "reason": "no v1 in Stripe-Signature matches",
+        "method": "POST",
+        "headers": {"content-type": "application/json"},
+        "body_bytes": 12,
+        "created_at": "2026-05-28T20:26:40+00:00",
+    } | fields

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from tests.database.deliveries import make_webhook, publish, work_deliveries
-from tests.database.factories import in_review, insert, make_admin, make_endpoint, make_user
+from tests.database.factories import (
+    in_review,
+    insert,
+    make_admin,
+    make_endpoint,
+    make_user,
+    refusal,
+)
 from tests.database.pipeline import act, action, override, prepared
-from tests.database.rpcs import Connection, Row, call_as, one
+from tests.database.rpcs import Connection, Row, call, call_as, one
 
 READ = frozenset({"select"})
 ALL = frozenset({"select", "insert", "update", "delete"})
@@ -39,6 +46,7 @@ TABLES: dict[str, frozenset[str]] = {
     "webhook_event_logs": READ,
     "webhook_events": READ | {"delete"},
     "webhook_logs": READ,
+    "webhook_refusals": READ,
     "webhooks": ALL,
 }
 """Every table in public, with what a signed-in user may do with rows of their own."""
@@ -185,3 +193,4 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
     make_webhook(connection, owner)
     publish(connection, owner)
     work_deliveries(connection)
+    call(connection, "record_refusals", p_refusals=[refusal(endpoint)])

@@ -55,6 +55,7 @@ SERVICE_RPCS = {
     "finish_rules",
     "get_ingest_endpoint",
     "ingest_events",
+    "record_refusals",
 }
 RPCS_FOR_BOTH = {"publish_event"}
 PRIVATE_FOR_USERS = {
@@ -357,6 +358,7 @@ SERVICE_ARGUMENTS: dict[str, dict[str, object]] = {
     "finish_deliveries": {"p_results": "[]"},
     "get_ingest_endpoint": {"p_slug": "nowhere"},
     "ingest_events": {"p_events": "[]"},
+    "record_refusals": {"p_refusals": "[]"},
 }
 
 

@@ -17,7 +17,10 @@ PRIVILEGES = [
     "trigger",
     "maintain",
 ]
-SERVICE = dict.fromkeys(TABLES, ALL) | {"audit_logs": READ}
+SERVICE = dict.fromkeys(TABLES, ALL) | {
+    "audit_logs": READ,
+    "webhook_refusals": READ | {"insert", "delete"},
+}
 
 
 @pytest.fixture(params=["hosted", "generous"])

@@ -18,6 +18,8 @@ from functions.ingest.settings import IngestSettings
 from shared.encryption import SecretBox
 from shared.signatures import scheme_named
 from tests.running_stack import RunningStack, User
+from tests.shared.signatures.factories import SETTINGS, Sent
+from tests.shared.signatures.key_pairs import PRIVATE_KEYS
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -44,6 +46,13 @@ class Endpoint:
         headers = scheme.sign(body, self.secret, settings, at, **facts)
         return {"Content-Type": "application/json", **headers}
 
+    def sent(self, body: bytes, now: float | None = None, **facts: str) -> Sent:
+        """All that the source would send, with what it writes into the body and the address."""
+        scheme = scheme_named(self.scheme)
+        at = int(time.time() if now is None else now)
+        complete = scheme.complete(body, self.secret, at)
+        return Sent(self.signed(complete, at, **facts), complete, scheme.query(complete))
+
 
 MakeEndpoint = Callable[..., Endpoint]
 
@@ -65,13 +74,14 @@ def make_endpoint(database: Connection, owner: User, secrets: SecretBox) -> Make
     """Makes an endpoint. Keywords are columns of webhook_endpoints, and `secret`."""
 
     def make(scheme: str = "webhook_signature", **columns: Any) -> Endpoint:
-        secret = columns.pop("secret", None) or scheme_named(scheme).generate_secret()
+        made = PRIVATE_KEYS.get(scheme) or scheme_named(scheme).generate_secret()
+        secret = columns.pop("secret", None) or made
         row: dict[str, Any] = {
             "name": "Test",
             "slug": uuid.uuid4().hex,
             "scheme": scheme,
             "created_by": owner.id,
-            "scheme_settings": {},
+            "scheme_settings": SETTINGS.get(scheme, {}),
         } | columns
         values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
         names = ", ".join(row)
@@ -81,7 +91,7 @@ def make_endpoint(database: Connection, owner: User, secrets: SecretBox) -> Make
             values,
         ).fetchone()
         assert inserted is not None
-        if secret:
+        if scheme_named(scheme).needs_secret:
             database.execute(
                 "insert into private.endpoint_secrets (endpoint_id, ciphertext) values (%s, %s)",
                 [inserted["id"], secrets.encrypt(secret)],

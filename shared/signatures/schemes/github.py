@@ -18,6 +18,7 @@ from shared.signatures.facts import (
     header,
     identifier,
 )
+from shared.signatures.handshake import PONG, Handshake
 from shared.signatures.macs import after_prefix, any_genuine, code, key_bytes, refusal
 from shared.signatures.request import SignedRequest
 from shared.signatures.scheme import Scheme, Verified
@@ -73,6 +74,14 @@ class GitHub(Scheme[SchemeSettings]):
             ),
             identifier(header(headers, b"x-github-delivery")),
         )
+
+    @override
+    def handshake(
+        self, request: SignedRequest, payload: Payload, keys: Sequence[str]
+    ) -> Handshake | None:
+        """GitHub pings a new webhook's address. The body tells too: the header is not signed."""
+        is_ping = header(request.headers, b"x-github-event") == "ping"
+        return PONG if is_ping and "zen" in payload and "hook_id" in payload else None
 
     @override
     def sign(

@@ -79,11 +79,19 @@ class Hmac(Scheme[HmacSettings]):
             raise refusal("the signature does not match")
         if not delivery_id and "{id}" in settings.template:
             raise refusal("the signed id is missing")
-        timestamp = parse_timestamp(sent_at)
+        timestamp = self.sent_at(request, settings)
         if settings.timestamp_header and not is_fresh(timestamp, now, settings.tolerance_seconds):
             raise refusal("the timestamp is outside the window")
         named_type = fact(decoded(headers.named(settings.event_type_header)))
         return Verified(named_type, identifier(decoded(delivery_id)), timestamp)
+
+    @override
+    def sent_at(self, request: SignedRequest, settings: HmacSettings) -> int | None:
+        return parse_timestamp(request.headers.named(settings.timestamp_header))
+
+    @override
+    def proof_headers(self, settings: HmacSettings) -> frozenset[str]:
+        return frozenset({settings.header})
 
     @override
     def describe(

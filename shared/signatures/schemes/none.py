@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from shared.errors import InvalidRequest
 from shared.signatures.facts import (
     EventDescription,
     Payload,
@@ -48,15 +47,6 @@ class Unverified(Scheme[FactSettings]):
         delivery_id: str | None = None,
     ) -> dict[str, str]:
         return headers_by_convention(settings, event_type, delivery_id)
-
-    @override
-    def check_secret(self, secret: str) -> None:
-        if secret:
-            raise InvalidRequest("The scheme none takes no secret")
-
-    @override
-    def generate_secret(self) -> str:
-        return ""
 
 
 SCHEME = Unverified()

@@ -17,6 +17,7 @@ from shared.signatures.facts import (
     fact,
     identifier,
 )
+from shared.signatures.handshake import Handshake
 from shared.signatures.macs import (
     after_prefix,
     any_genuine,
@@ -47,10 +48,14 @@ class Slack(Scheme[TimestampSettings]):
         claimed = after_prefix(request.headers.single(b"x-slack-signature"), b"v0=")
         if not any_genuine(key_bytes(keys), _signed(sent_at, request.body), claimed):
             raise refusal("no X-Slack-Signature matches")
-        timestamp = parse_timestamp(sent_at)
+        timestamp = self.sent_at(request, settings)
         if not is_fresh(timestamp, now, settings.tolerance_seconds):
             raise refusal("X-Slack-Request-Timestamp is outside the window")
         return Verified(timestamp=timestamp)
+
+    @override
+    def sent_at(self, request: SignedRequest, settings: TimestampSettings) -> int | None:
+        return parse_timestamp(request.headers.single(b"x-slack-request-timestamp"))
 
     @override
     def describe(
@@ -80,12 +85,16 @@ class Slack(Scheme[TimestampSettings]):
         return {"X-Slack-Request-Timestamp": sent_at, "X-Slack-Signature": f"v0={signature}"}
 
     @override
-    def handshake(self, payload: Payload) -> dict[str, str] | None:
+    def handshake(
+        self, request: SignedRequest, payload: Payload, keys: Sequence[str]
+    ) -> Handshake | None:
         """Slack wants its challenge back before it sends events to a URL."""
         challenge = payload.get("challenge")
         if payload.get("type") != "url_verification" or not isinstance(challenge, str):
             return None
-        return {"challenge": challenge} if len(challenge) <= MAX_CHALLENGE_LENGTH else None
+        if len(challenge) > MAX_CHALLENGE_LENGTH:
+            return None
+        return Handshake(json={"challenge": challenge})
 
 
 def _signed(sent_at: bytes, body: bytes) -> bytes:

@@ -55,12 +55,16 @@ class StandardWebhooks(Scheme[TimestampSettings]):
             genuine |= _any_ed25519(public_key, signed, _of_version(items, b"v1a,"))
         if not genuine or not message_id:
             raise refusal("no webhook-signature matches")
-        timestamp = parse_timestamp(sent_at)
+        timestamp = self.sent_at(request, settings)
         if not is_fresh(timestamp, now, settings.tolerance_seconds):
             raise refusal("webhook-timestamp is outside the window")
         return Verified(
             delivery_id=identifier(header(headers, prefix + b"id")), timestamp=timestamp
         )
+
+    @override
+    def sent_at(self, request: SignedRequest, settings: TimestampSettings) -> int | None:
+        return parse_timestamp(request.headers.single(_prefix(request.headers) + b"timestamp"))
 
     @override
     def describe(

@@ -19,6 +19,7 @@ from shared.signatures.macs import (
     key_bytes,
     parse_timestamp,
     refusal,
+    time_and_codes,
 )
 from shared.signatures.request import SignedRequest
 from shared.signatures.scheme import Scheme, Verified
@@ -35,13 +36,17 @@ class Stripe(Scheme[TimestampSettings]):
     def verify(
         self, request: SignedRequest, keys: Sequence[str], settings: TimestampSettings, now: int
     ) -> Verified:
-        sent_at, claimed = _read(request.headers.single(b"stripe-signature"))
+        sent_at, claimed = _read(request)
         if not any_genuine(key_bytes(keys), b"%b.%b" % (sent_at, request.body), claimed):
             raise refusal("no v1 in Stripe-Signature matches")
-        timestamp = parse_timestamp(sent_at)
+        timestamp = self.sent_at(request, settings)
         if not is_fresh(timestamp, now, settings.tolerance_seconds):
             raise refusal("t in Stripe-Signature is outside the window")
         return Verified(timestamp=timestamp)
+
+    @override
+    def sent_at(self, request: SignedRequest, settings: TimestampSettings) -> int | None:
+        return parse_timestamp(_read(request)[0])
 
     @override
     def describe(
@@ -72,16 +77,8 @@ class Stripe(Scheme[TimestampSettings]):
         return "whsec_" + secrets.token_hex(32)
 
 
-def _read(value: bytes) -> tuple[bytes, list[bytes]]:
-    """The timestamp, empty unless there is exactly one, and the v1 codes."""
-    times, claimed = [], []
-    for item in value.split(b","):
-        name, _, content = item.strip().partition(b"=")
-        if name == b"t":
-            times.append(content)
-        elif name == b"v1":
-            claimed.append(content)
-    return (times[0] if len(times) == 1 else b""), claimed
+def _read(request: SignedRequest) -> tuple[bytes, list[bytes]]:
+    return time_and_codes(request.headers.single(b"stripe-signature"), b",", b"t", b"v1")
 
 
 SCHEME = Stripe()

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from functions.api.sample_curl import RECIPES, sample_curl
+from functions.api.recipes import RECIPES
+from functions.api.sample_curl import sample_curl
 from shared.errors import InvalidSignature
+from shared.forms import parse_form
 from shared.signatures import SCHEMES, Headers, SignedRequest, scheme_named
+from shared.signatures.request import is_form
 from tests.functions.api.conftest import Account, data_of
-from tests.shared.signatures.factories import SETTINGS
+from tests.shared.signatures.factories import SETTINGS, Sender
 
 NASTY = '\'; touch /tmp/pwned; $(exit 1) `exit 1` "$HOME" \\ %s !x \n é'
 
@@ -39,7 +42,8 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = Headers(self.headers.items())
-            kept.received.append(SignedRequest("POST", self.path, headers, body))
+            url = f"{kept.url.removesuffix('/hook')}{self.path}"
+            kept.received.append(SignedRequest("POST", url, headers, body))
             self.send_response(202)
             self.end_headers()
             self.wfile.write(b"taken")
@@ -72,7 +76,13 @@ def check(request: SignedRequest, scheme_name: str, secret: str, raw: dict[str, 
     scheme = scheme_named(scheme_name)
     settings = scheme.settings(raw)
     scheme.verify(request, [secret], settings, int(time.time()))
-    return scheme.describe(request, json.loads(request.body), settings)
+    if is_form(request.headers):
+        return scheme.describe(request, parse_form(request.body).value, settings)
+    payload = json.loads(request.body)
+    if isinstance(payload, list):
+        assert scheme.takes_arrays
+        (payload,) = payload
+    return scheme.describe(request, payload, settings)
 
 
 def test_there_is_a_recipe_for_every_scheme() -> None:
@@ -80,17 +90,34 @@ def test_there_is_a_recipe_for_every_scheme() -> None:
 
 
 EVENT_TYPES = {
+    "calendly": "invitee.created",
+    "discord": "ENTITLEMENT_CREATE",
     "github": "issues.opened",
+    "gitlab": "Issue Hook",
+    "hubspot": "contact.creation",
+    "intercom": "contact.user.created",
+    "linear": "Issue.create",
+    "mailgun": "delivered",
+    "meta": "messages",
+    "paddle": "customer.created",
+    "paypal": "PAYMENT.CAPTURE.COMPLETED",
+    "sendgrid": "delivered",
     "shopify": "orders/create",
     "slack": "message",
+    "square": "payment.created",
     "stripe": "customer.created",
+    "twilio": "message.received",
+    "typeform": "form_response",
+    "woocommerce": "order.created",
+    "zendesk": "zen:event-type:ticket.created",
+    "zoom": "meeting.ended",
 }
 
 
 @pytest.mark.parametrize("scheme", sorted(SCHEMES))
 def test_the_command_sends_what_the_scheme_verifies(scheme: str, receiver: Receiver) -> None:
     settings = SETTINGS.get(scheme, {})
-    secret = scheme_named(scheme).generate_secret()
+    secret = Sender(scheme).secret
     assert run(sample_curl(receiver.url, scheme, settings), secret) == "taken"
     (request,) = receiver.received
     described = check(request, scheme, secret, settings)
@@ -100,6 +127,25 @@ def test_the_command_sends_what_the_scheme_verifies(scheme: str, receiver: Recei
         other = scheme_named(scheme).generate_secret()
         with pytest.raises(InvalidSignature):
             check(request, scheme, other, settings)
+
+
+@pytest.mark.parametrize("scheme", ["hubspot", "square", "twilio"])
+def test_the_endpoints_own_address_is_signed_unless_another_is_set(
+    scheme: str, receiver: Receiver
+) -> None:
+    secret = Sender(scheme).secret
+    run(sample_curl(receiver.url, scheme, {}), secret)
+    check(receiver.received[0], scheme, secret, {})
+    with pytest.raises(InvalidSignature):
+        check(receiver.received[0], scheme, secret, SETTINGS[scheme])
+
+
+def test_a_signing_token_of_gitlab_signs(receiver: Receiver) -> None:
+    secret = scheme_named("standard_webhooks").generate_secret()
+    run(sample_curl(receiver.url, "gitlab", {}), secret)
+    (request,) = receiver.received
+    assert b"x-gitlab-token" not in request.headers
+    assert check(request, "gitlab", secret, {}).event_type == "Issue Hook"
 
 
 @pytest.mark.parametrize(
@@ -124,6 +170,8 @@ def test_whatever_people_choose_is_quoted(settings: dict[str, Any], receiver: Re
     ("scheme", "settings"),
     [
         ("bearer", {"header": "x-token", "prefix": "Token '$' "}),
+        ("basic", {"username": NASTY.replace(":", "").replace("\n", ""), "deliveryIdHeader": "x"}),
+        ("twilio", {"algorithm": "sha256", "publicUrl": "https://x.example/'$(x)'"}),
         ("bearer", {"eventTypeHeader": "x-type", "deliveryIdHeader": "x-id"}),
         ("chatbots", {"deliveryIdHeader": "x-id"}),
         ("webhook_signature", {"eventTypeHeader": "x-type"}),
@@ -137,7 +185,8 @@ def test_the_command_follows_the_settings(
     run(sample_curl(receiver.url, scheme, settings), secret)
     (request,) = receiver.received
     described = check(request, scheme, secret, settings)
-    assert (described.delivery_id is not None) == ("deliveryIdHeader" in settings)
+    has_id = "deliveryIdHeader" in settings or scheme == "twilio"
+    assert (described.delivery_id is not None) == has_id
 
 
 async def test_an_endpoint_s_command_names_its_address_and_no_secret(anna: Account) -> None:

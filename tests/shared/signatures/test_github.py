@@ -8,7 +8,8 @@ import pytest
 
 from shared.errors import InvalidSignature
 from shared.signatures import EventDescription, Verified
-from tests.shared.signatures.factories import BODY, Sender, payload
+from shared.signatures.handshake import PONG
+from tests.shared.signatures.factories import BODY, Sender, payload, request
 
 
 def test_githubs_own_test_vector_is_genuine() -> None:
@@ -73,3 +74,12 @@ def test_a_comment_is_about_its_issue() -> None:
 
 def test_an_action_without_its_header_names_no_type() -> None:
     assert Sender("github").describe({"action": "opened"}).event_type == "unknown"
+
+
+def test_a_ping_is_answered_if_header_and_body_both_say_so() -> None:
+    scheme = Sender("github").scheme
+    body = json.loads(payload("github", "ping"))
+    assert scheme.handshake(request({"X-GitHub-Event": "ping"}), body, []) == PONG
+    assert scheme.handshake(request({"X-GitHub-Event": "push"}), body, []) is None
+    issue = json.loads(payload("github", "issues.opened"))
+    assert scheme.handshake(request({"X-GitHub-Event": "ping"}), issue, []) is None

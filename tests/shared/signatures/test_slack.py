@@ -5,8 +5,8 @@ import json
 import pytest
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from shared.signatures import EventDescription, Verified
-from tests.shared.signatures.factories import BODY, NOW, Sender, payload
+from shared.signatures import EventDescription, Handshake, Verified
+from tests.shared.signatures.factories import BODY, NOW, Sender, payload, request
 
 
 class StoppedClock(Clock):
@@ -44,7 +44,8 @@ def test_an_event_that_is_no_message_has_no_record() -> None:
 def test_the_challenge_is_handed_back() -> None:
     scheme = Sender("slack").scheme
     body = {"type": "url_verification", "token": "t", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"}
-    assert scheme.handshake(body) == {"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"}
+    answer = scheme.handshake(request({}), body, [])
+    assert answer == Handshake(json={"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9"})
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ def test_the_challenge_is_handed_back() -> None:
     ],
 )
 def test_nothing_else_is_answered_as_a_challenge(body: dict[str, object]) -> None:
-    assert Sender("slack").scheme.handshake(body) is None
+    assert Sender("slack").scheme.handshake(request({}), body, []) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -160,3 +161,16 @@ def test_other_names_for_the_type_are_known() -> None:
     assert sender.describe({"event_type": "a.b", "event": "c"}).event_type == "a.b"
     assert sender.describe({"event": "c", "external_id": 7}).event_type == "c"
     assert sender.describe({"event": "c", "external_id": 7}).external_id == "7"
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_===="])
+def test_an_empty_secret_cannot_be_used_to_forge(secret: str) -> None:
+    sender = Sender("standard_webhooks")
+    digest = hmac.digest(b"", f"{MESSAGE}.{NOW}.".encode() + BODY, "sha256")
+    forged = {
+        "webhook-id": MESSAGE,
+        "webhook-timestamp": str(NOW),
+        "webhook-signature": f"v1,{b64encode(digest).decode()}",
+    }
+    with pytest.raises(InvalidSignature):
+        sender.verify(forged, keys=[secret, sender.secret])
