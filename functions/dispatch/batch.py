@@ -148,9 +148,13 @@ class Batch:
             self._bodies[key] = _body(content)
         return self._bodies[key]
 
-    def _check(self, event: Event) -> None:
+    def schema_of(self, event: Event) -> Any:
+        """The JSON Schema that the event's data must meet, if there is one."""
         own, shipped = (event.user_id, event.type), (None, event.type)
-        schema: Any = self._schemas.get(own, self._schemas.get(shipped))
+        return self._schemas.get(own, self._schemas.get(shipped))
+
+    def _check(self, event: Event) -> None:
+        schema = self.schema_of(event)
         problem = None if schema is None or event.is_test else problems(schema, event.data)
         if problem is not None:
             words = f"The data is not what the schema of {event.type} asks for: {problem}"

@@ -6,6 +6,7 @@ failed. What was attempted and could not be recorded is the dispatcher's to tell
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +33,13 @@ async def deliver(
         if not batch.passes(webhook, event):
             return Result(delivery.id, lease_id, delivery.attempt, "filtered")
         target = batch.target(webhook)
-        body = batch.body(webhook, event)
+        # Checking large data against a schema may take a while, which others shall not wait for.
+        has_schema = batch.schema_of(event) is not None
+        body = (
+            await asyncio.to_thread(batch.body, webhook, event)
+            if has_schema
+            else batch.body(webhook, event)
+        )
     except Undeliverable as error:
         return _not_attempted(lease_id, delivery, webhook, error.code, error.message)
     except SwitchhookError as error:
