@@ -410,5 +410,4 @@ def test_a_webhook_takes_everything_along(hosted_database: Connection, owner: uu
         query = psycopg.sql.SQL("select from private.{}").format(psycopg.sql.Identifier(table))
         assert hosted_database.execute(query).rowcount == 0
     assert hosted_database.execute("select from public.webhook_deliveries").rowcount == 0
-    query = psycopg.sql.SQL("select id from public.published_events")
-    assert one(hosted_database, query)["id"] == event_id
+    assert one(hosted_database, "select id from public.published_events")["id"] == event_id
