@@ -240,3 +240,8 @@ def manage(connection: Connection, user_id: uuid.UUID, function: str, **argument
     """A user's RPC about webhooks."""
     answer: Row = call_as(connection, user_id, function, **arguments)
     return answer
+
+
+def try_out(connection: Connection, webhook: Webhook, **arguments: object) -> Row:
+    """A test that the webhook's owner sends."""
+    return manage(connection, webhook.user_id, "test_webhook", p_webhook_id=webhook.id, **arguments)

@@ -88,8 +88,8 @@ def test_an_owner_who_leaves_takes_webhooks_and_what_was_published_along(
     for table in ("webhooks", "published_events", "webhook_deliveries", "webhook_logs", "tickets"):
         query = psycopg.sql.SQL("select from public.{}").format(psycopg.sql.Identifier(table))
         assert hosted_database.execute(query).rowcount == 0
-    own_types = "select from public.event_types where user_id is not null"
-    assert hosted_database.execute(own_types).rowcount == 0
+    own = hosted_database.execute("select from public.event_types where user_id is not null")
+    assert own.rowcount == 0
     assert hosted_database.execute("select from private.webhook_states").rowcount == 0
 
 

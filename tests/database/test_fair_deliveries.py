@@ -165,12 +165,10 @@ def test_with_more_webhooks_than_a_batch_holds_everybodys_turn_comes(
     hosted_database: Connection,
 ) -> None:
     waiting = {make_delivery(hosted_database, make_webhook(hosted_database)) for _ in range(100)}
-    claims = 0
-    while waiting:
+    for _ in range(10):
         waiting -= claimed(claim_deliveries(hosted_database, 10))
-        claims += 1
 
-    assert claims == 10
+    assert waiting == set()
 
 
 def test_neither_waiting_nor_dead_webhooks_hide_one_that_is_due(
