@@ -148,4 +148,7 @@ class NewSecret(Resource):
 class SampleCurl(Resource):
     """A command to try an endpoint with."""
 
-    curl: str = Field(description="For bash, with the endpoint's secret in the variable SECRET.")
+    curl: str = Field(
+        description="For bash, with the endpoint's secret in the variable SECRET. Where the vendor signs "
+        "with a private key, that is the key as PEM, of a pair of your own."
+    )

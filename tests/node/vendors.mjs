@@ -62,8 +62,6 @@ const answers = {
     }),
 
   // No library of theirs is for Node alone: what OpenSSL makes of their rules.
-  "hmac": ({ secret, hash, signed, encoding }) =>
-    createHmac(hash, secret).update(signed).digest(encoding),
   "discord.sign": ({ key, time, body }) =>
     sign(null, Buffer.from(time + body), createPrivateKey(key)).toString("hex"),
   "sendgrid.sign": ({ key, time, body }) =>

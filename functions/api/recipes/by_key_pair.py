@@ -63,7 +63,7 @@ def _paypal(settings: Any, _: str) -> Recipe:
     checksum = (
         'CRC=$(printf %s "$BODY" | gzip -c | tail -c8 | head -c4 | od -An -tu4 | tr -d " \\n")'
     )
-    signed = f'"$NOW|$TIME|"{quote(settings.webhook_id)}"|$CRC"'
+    signed = f'"$NOW|$TIME|"{quote(settings.webhook_id or "")}"|$CRC"'
     return Recipe(
         PAYPAL,
         [

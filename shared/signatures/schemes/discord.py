@@ -37,10 +37,11 @@ def _usable(key: str) -> str:
 
 
 class DiscordSettings(TimestampSettings):
-    public_key: Annotated[
-        str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(_usable)
-    ]
-    """The application's, 32 bytes in hex."""
+    public_key: (
+        Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(_usable)]
+        | None
+    ) = None
+    """The application's, 32 bytes in hex. Nothing is genuine until it is set."""
 
 
 class Discord(Scheme[DiscordSettings]):
@@ -54,6 +55,8 @@ class Discord(Scheme[DiscordSettings]):
     def verify(
         self, request: SignedRequest, keys: Sequence[str], settings: DiscordSettings, now: int
     ) -> Verified:
+        if settings.public_key is None:
+            raise refusal("publicKey is not set")
         signature = from_hex(request.headers.single(b"x-signature-ed25519"))
         signed = request.headers.single(b"x-signature-timestamp") + request.body
         if not verify_ed25519(ed25519_key(settings.public_key), signature, signed):

@@ -57,10 +57,10 @@ Certificate = Annotated[str, StringConstraints(max_length=10_000), AfterValidato
 
 
 class PayPalSettings(TimestampSettings):
-    webhook_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,50}$")]
-    """PayPal shows it once the webhook is there."""
-    certificates: Annotated[list[Certificate], Field(min_length=1, max_length=4)]
-    """As PEM; several while PayPal changes from one to the next."""
+    webhook_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,50}$")] | None = None
+    """PayPal shows it once the webhook is there. Nothing is genuine until it is set."""
+    certificates: Annotated[tuple[Certificate, ...], Field(max_length=4)] = ()
+    """As PEM; several while PayPal changes from one to the next. Nothing is genuine without one."""
 
 
 class PayPal(Scheme[PayPalSettings]):
@@ -74,6 +74,8 @@ class PayPal(Scheme[PayPalSettings]):
     def verify(
         self, request: SignedRequest, keys: Sequence[str], settings: PayPalSettings, now: int
     ) -> Verified:
+        if settings.webhook_id is None or not settings.certificates:
+            raise refusal("webhookId or certificates are not set")
         headers = request.headers
         transmission = headers.single(b"paypal-transmission-id")
         sent_at = headers.single(b"paypal-transmission-time")
@@ -116,7 +118,8 @@ class PayPal(Scheme[PayPalSettings]):
         delivery_id: str | None = None,
     ) -> dict[str, str]:
         transmission, sent_at = f"transmission-{now}", iso_time(now)
-        signed = _signed(transmission.encode(), sent_at.encode(), settings.webhook_id, body)
+        webhook_id = settings.webhook_id or ""
+        signed = _signed(transmission.encode(), sent_at.encode(), webhook_id, body)
         return {
             "PAYPAL-TRANSMISSION-ID": transmission,
             "PAYPAL-TRANSMISSION-TIME": sent_at,

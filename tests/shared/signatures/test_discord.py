@@ -23,10 +23,16 @@ def test_the_public_key_is_a_setting_and_there_is_no_secret() -> None:
         sender.scheme.check_secret(DISCORD_PUBLIC)
 
 
-@pytest.mark.parametrize("key", ["", "ab", "g" * 64, "a" * 63, DISCORD_PUBLIC + "00", None])
+@pytest.mark.parametrize("key", ["", "ab", "g" * 64, "a" * 63, DISCORD_PUBLIC + "00", 7])
 def test_what_is_no_public_key_is_refused_when_it_is_set(key: object) -> None:
     with pytest.raises(InvalidRequest, match="publicKey"):
         Sender("discord", publicKey=key)
+
+
+def test_until_the_key_is_set_nothing_is_genuine() -> None:
+    with pytest.raises(InvalidSignature) as refusal:
+        Sender("discord", publicKey=None).verify(Sender("discord").headers())
+    assert refusal.value.__notes__ == ["publicKey is not set"]
 
 
 def test_a_public_key_may_be_written_in_capitals_a_signature_may_not() -> None:

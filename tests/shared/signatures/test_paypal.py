@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64encode
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -87,9 +88,18 @@ def test_the_sandboxs_certificate_can_be_set() -> None:
     )
 
 
-def test_at_least_one_certificate_is_needed_and_no_secret() -> None:
+@pytest.mark.parametrize("missing", [{"certificates": []}, {"webhookId": None}])
+def test_until_both_are_set_nothing_is_genuine(missing: dict[str, Any]) -> None:
+    """PayPal shows them only once the address is known; the header that names one is in the refusal."""
+    sender = Sender("paypal", **missing)
+    for given in (headers(""), headers("9XL90610J3647323C"), headers("None")):
+        with pytest.raises(InvalidSignature):
+            sender.verify(given)
+
+
+def test_there_are_at_most_four_certificates_and_no_secret() -> None:
     with pytest.raises(InvalidRequest, match="certificates"):
-        Sender("paypal", certificates=[])
+        Sender("paypal", certificates=[certificate_of(PAYPALS)] * 5)
     with pytest.raises(InvalidRequest, match="takes no secret"):
         Sender("paypal").scheme.check_secret("x")
 

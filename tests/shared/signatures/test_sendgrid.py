@@ -59,12 +59,18 @@ def test_the_key_may_be_set_as_pem_too() -> None:
         b64encode(
             ec.derive_private_key(7, ec.SECP384R1()).public_key().public_bytes(Encoding.DER, INFO)
         ).decode(),
-        None,
+        7,
     ],
 )
 def test_what_is_no_key_on_the_curve_is_refused_when_it_is_set(key: object) -> None:
     with pytest.raises(InvalidRequest, match="publicKey"):
         Sender("sendgrid", publicKey=key)
+
+
+def test_until_the_key_is_set_nothing_is_genuine() -> None:
+    with pytest.raises(InvalidSignature) as refusal:
+        Sender("sendgrid", publicKey=None).verify(headers(signed()))
+    assert refusal.value.__notes__ == ["publicKey is not set"]
 
 
 def test_an_item_tells_type_record_and_delivery() -> None:
