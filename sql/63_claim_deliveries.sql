@@ -171,7 +171,6 @@ declare
   v_start uuid := gen_random_uuid();
   v_turns uuid[];
   v_more uuid[];
-  v_waiting integer;
   v_share integer;
   v_webhook public.webhooks;
   v_state private.webhook_states;
@@ -187,14 +186,13 @@ begin
     ) o limit least(64, p_limit));
   -- Each webhook gets an equal share. What some leave free goes to those who have more, in a second round.
   for v_round in 1 .. 2 loop
-    v_waiting := cardinality(v_turns);
+    -- The same for everybody in a round, or the last in it would get what the quiet ones before it left.
+    v_share := greatest(1, (p_limit - cardinality(v_ids)) / greatest(1, cardinality(v_turns)));
     v_more := '{}';
     for v_webhook in
       select w.* from public.webhooks w where w.id = any (v_turns) order by w.id for key share skip locked
     loop
       exit when cardinality(v_ids) >= p_limit;
-      v_share := greatest(1, (p_limit - cardinality(v_ids)) / v_waiting);
-      v_waiting := greatest(1, v_waiting - 1);
       -- Another claim may hold it, for a moment.
       select s.* into v_state from private.webhook_states s where s.webhook_id = v_webhook.id for update;
       v_found := coalesce(private.due_deliveries(v_webhook, v_state, v_share, p_per_webhook, v_ids), '{}');
