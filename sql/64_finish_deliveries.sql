@@ -50,19 +50,20 @@ comment on function private.log_attempts(private.delivery_result[]) is 'One row 
 revoke execute on function private.log_attempts(private.delivery_result[]) from public, anon, authenticated;
 grant execute on function private.log_attempts(private.delivery_result[]) to service_role;
 
-create function private.next_concurrency(p_concurrency integer, p_failures integer, p_slowest_ms numeric) returns integer
+create function private.next_concurrency(p_concurrency integer, p_successes integer, p_failures integer, p_slowest_ms numeric) returns integer
 language sql immutable security invoker set search_path = ''
 as $$
-  -- Who answers within a second gets twice as many at once the next time, who fails or takes five seconds half as many.
+  -- As TCP begins: one more for each that is answered within a second, so twice as many after as many as may be under way. Who fails
+  -- or takes five seconds gets half as many.
   select case
     when p_failures > 0 or p_slowest_ms >= 5000 then greatest(4, p_concurrency / 2)
-    when p_slowest_ms < 1000 then least(1000, p_concurrency * 2)
+    when p_slowest_ms < 1000 then least(1000, p_concurrency + p_successes)
     else p_concurrency end
 $$;
-comment on function private.next_concurrency(integer, integer, numeric) is
+comment on function private.next_concurrency(integer, integer, integer, numeric) is
   'How many deliveries a webhook may have under way after what the last ones have shown: 4 to 1,000.';
-revoke execute on function private.next_concurrency(integer, integer, numeric) from public, anon, authenticated;
-grant execute on function private.next_concurrency(integer, integer, numeric) to service_role;
+revoke execute on function private.next_concurrency(integer, integer, integer, numeric) from public, anon, authenticated;
+grant execute on function private.next_concurrency(integer, integer, integer, numeric) to service_role;
 
 create function private.note_outcomes(p_results private.delivery_result[], p_held uuid[]) returns void
 language plpgsql volatile security invoker set search_path = ''
@@ -73,7 +74,7 @@ begin
   for v_webhook in
     select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
       count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
-      bool_or(r.state = 'delivered' and not d.is_test) as has_success,
+      count(*) filter (where r.state = 'delivered' and not d.is_test)::integer as successes,
       min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
       max(r.disable_reason) filter (where not d.is_test) as disable_reason,
       max(r.latency_ms) as slowest_ms
@@ -87,13 +88,13 @@ begin
     -- What was filtered out was not sent, and does not count against the minute in which it was claimed.
     update private.webhook_states s
     set window_used = greatest(0, s.window_used - v_webhook.given_back),
-      consecutive_failures = case when v_webhook.has_success then 0 else s.consecutive_failures + v_webhook.failures end,
-      failing_since = case when v_webhook.has_success then null
+      consecutive_failures = case when v_webhook.successes > 0 then 0 else s.consecutive_failures + v_webhook.failures end,
+      failing_since = case when v_webhook.successes > 0 then null
         when v_webhook.failures > 0 then coalesce(s.failing_since, v_webhook.first_failure, now()) else s.failing_since end,
-      concurrency = private.next_concurrency(s.concurrency, v_webhook.failures, v_webhook.slowest_ms)
+      concurrency = private.next_concurrency(s.concurrency, v_webhook.successes, v_webhook.failures, v_webhook.slowest_ms)
     where s.webhook_id = v_webhook.webhook_id
-      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.has_success and s.consecutive_failures > 0)
-        or s.concurrency <> private.next_concurrency(s.concurrency, v_webhook.failures, v_webhook.slowest_ms));
+      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.successes > 0 and s.consecutive_failures > 0)
+        or s.concurrency <> private.next_concurrency(s.concurrency, v_webhook.successes, v_webhook.failures, v_webhook.slowest_ms));
     perform private.disable_webhook(v_webhook.webhook_id, v_webhook.disable_reason)
     where v_webhook.disable_reason is not null;
     perform private.disable_webhook(w.id, format('Nothing but failures since %s', to_char(s.failing_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))

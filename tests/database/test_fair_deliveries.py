@@ -115,11 +115,16 @@ def test_a_new_webhook_has_sixteen_under_way(hosted_database: Connection) -> Non
     assert shares(claim_deliveries(hosted_database, 100)) == {webhook.id: 16}
 
 
-def test_who_answers_quickly_gets_twice_as_many(hosted_database: Connection) -> None:
+def test_who_answers_quickly_gets_one_more_for_each(hosted_database: Connection) -> None:
     webhook = make_webhook(hosted_database, concurrency=16)
 
-    assert finish_one(hosted_database, webhook, "delivered", 999) == 32
-    assert finish_one(hosted_database, webhook, "delivered", 10) == 64
+    assert finish_one(hosted_database, webhook, "delivered", 999) == 17
+    make_deliveries(hosted_database, webhook, 17)
+    finish_deliveries(
+        hosted_database, results(claim_deliveries(hosted_database, 100), latency_ms=10)
+    )
+    make_deliveries(hosted_database, webhook, 40)
+    assert shares(claim_deliveries(hosted_database, 100)) == {webhook.id: 34}
 
 
 def test_who_takes_a_while_gets_as_many_as_before(hosted_database: Connection) -> None:

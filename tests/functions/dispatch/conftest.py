@@ -54,6 +54,12 @@ def owner(new_user: Callable[[], User]) -> User:
 
 
 @pytest.fixture
+def nothing_waits(database: Connection) -> None:
+    """What other tests have left in the queue is taken away, so that counts are this test's own."""
+    database.execute("delete from public.webhooks")
+
+
+@pytest.fixture
 def secrets(stack: RunningStack) -> SecretBox:
     return SecretBox.from_setting(stack.encryption_keys)
 
@@ -65,7 +71,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def make_hook(database: Connection, owner: User, secrets: SecretBox) -> Iterator[MakeHook]:
+def make_hook(
+    database: Connection, owner: User, secrets: SecretBox, nothing_waits: None
+) -> Iterator[MakeHook]:
     """Makes a webhook for everything. Keywords are columns of webhooks, and `secret`, `headers`, `user`.
 
     All are deleted with the test, so that what they still wait for disturbs no other.

@@ -185,7 +185,7 @@ async def test_after_an_outage_a_receiver_is_not_overrun(
     counts = await dispatch()
 
     assert counts["delivered"] == 120
-    # It begins with 4 and has doubled at most five times by the end.
+    # It begins with 4 and may have one more for each that went well: 62 before they run out.
     assert most_at_once <= 64
     assert len({one.message_id for one in receiver.received[:4]}) == 4
 

@@ -391,20 +391,21 @@ AS $function$ select 11 $function$;
 
 ALTER FUNCTION "private"."max_delivery_attempts"() OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.next_concurrency(p_concurrency integer, p_failures integer, p_slowest_ms numeric)
+CREATE OR REPLACE FUNCTION private.next_concurrency(p_concurrency integer, p_successes integer, p_failures integer, p_slowest_ms numeric)
  RETURNS integer
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
-  -- Who answers within a second gets twice as many at once the next time, who fails or takes five seconds half as many.
+  -- As TCP begins: one more for each that is answered within a second, so twice as many after as many as may be under way. Who fails
+  -- or takes five seconds gets half as many.
   select case
     when p_failures > 0 or p_slowest_ms >= 5000 then greatest(4, p_concurrency / 2)
-    when p_slowest_ms < 1000 then least(1000, p_concurrency * 2)
+    when p_slowest_ms < 1000 then least(1000, p_concurrency + p_successes)
     else p_concurrency end
 $function$;
 
-ALTER FUNCTION "private"."next_concurrency"(integer, integer, numeric) OWNER TO "postgres";
+ALTER FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.next_delivery_at()
  RETURNS timestamp with time zone
@@ -433,7 +434,7 @@ begin
   for v_webhook in
     select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
       count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
-      bool_or(r.state = 'delivered' and not d.is_test) as has_success,
+      count(*) filter (where r.state = 'delivered' and not d.is_test)::integer as successes,
       min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
       max(r.disable_reason) filter (where not d.is_test) as disable_reason,
       max(r.latency_ms) as slowest_ms
@@ -447,13 +448,13 @@ begin
     -- What was filtered out was not sent, and does not count against the minute in which it was claimed.
     update private.webhook_states s
     set window_used = greatest(0, s.window_used - v_webhook.given_back),
-      consecutive_failures = case when v_webhook.has_success then 0 else s.consecutive_failures + v_webhook.failures end,
-      failing_since = case when v_webhook.has_success then null
+      consecutive_failures = case when v_webhook.successes > 0 then 0 else s.consecutive_failures + v_webhook.failures end,
+      failing_since = case when v_webhook.successes > 0 then null
         when v_webhook.failures > 0 then coalesce(s.failing_since, v_webhook.first_failure, now()) else s.failing_since end,
-      concurrency = private.next_concurrency(s.concurrency, v_webhook.failures, v_webhook.slowest_ms)
+      concurrency = private.next_concurrency(s.concurrency, v_webhook.successes, v_webhook.failures, v_webhook.slowest_ms)
     where s.webhook_id = v_webhook.webhook_id
-      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.has_success and s.consecutive_failures > 0)
-        or s.concurrency <> private.next_concurrency(s.concurrency, v_webhook.failures, v_webhook.slowest_ms));
+      and (v_webhook.given_back > 0 or v_webhook.failures > 0 or (v_webhook.successes > 0 and s.consecutive_failures > 0)
+        or s.concurrency <> private.next_concurrency(s.concurrency, v_webhook.successes, v_webhook.failures, v_webhook.slowest_ms));
     perform private.disable_webhook(v_webhook.webhook_id, v_webhook.disable_reason)
     where v_webhook.disable_reason is not null;
     perform private.disable_webhook(w.id, format('Nothing but failures since %s', to_char(s.failing_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')))
@@ -1567,7 +1568,7 @@ COMMENT ON FUNCTION "private"."log_attempts"(private.delivery_result[]) IS 'One 
 
 COMMENT ON FUNCTION "private"."max_delivery_attempts"() IS 'Attempts that a delivery gets each time it is queued: the first, and one for each step of functions/dispatch/backoff.py.';
 
-COMMENT ON FUNCTION "private"."next_concurrency"(integer, integer, numeric) IS 'How many deliveries a webhook may have under way after what the last ones have shown: 4 to 1,000.';
+COMMENT ON FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) IS 'How many deliveries a webhook may have under way after what the last ones have shown: 4 to 1,000.';
 
 COMMENT ON FUNCTION "private"."next_delivery_at"() IS 'When a delivery will be due next; a time that has passed where all that wait are due; null where none waits.';
 
@@ -1719,9 +1720,9 @@ REVOKE ALL ON FUNCTION "private"."max_delivery_attempts"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."max_delivery_attempts"() TO "service_role";
 
-REVOKE ALL ON FUNCTION "private"."next_concurrency"(integer, integer, numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."next_concurrency"(integer, integer, numeric) TO "service_role";
+GRANT EXECUTE ON FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."next_delivery_at"() FROM PUBLIC;
 
