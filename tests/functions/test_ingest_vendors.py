@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from functions.ingest.app import create_app
+from functions.ingest.ingest import batch_outcome
 from functions.ingest.settings import IngestSettings
+from shared import errors
 from shared.batches import MAX_ITEMS
 from shared.signatures import SCHEMES as ALL_SCHEMES
 from tests.functions.conftest import Connection, Endpoint, MakeEndpoint
@@ -298,6 +300,23 @@ async def test_an_array_over_the_rate_limit_is_sent_again_without_harm(
     )
     events = (await post(ingest, endpoint, body)).json()["data"]["events"]
     assert [event["state"] for event in events] == ["duplicate", "duplicate", "accepted"]
+
+
+ACCEPTED = {"id": "1", "state": "accepted"}
+LIMITED = {"id": "2", "state": "rate_limited", "retry_after": 7}
+REJECTED = {"id": "3", "state": "rejected"}
+
+
+def test_of_several_failures_the_one_that_passes_by_itself_is_told() -> None:
+    with pytest.raises(errors.RateLimited) as refusal:
+        batch_outcome([REJECTED, LIMITED, ACCEPTED, REJECTED])
+    assert refusal.value.retry_after == 7
+    with pytest.raises(errors.DatabaseUnavailable):
+        batch_outcome([ACCEPTED, errors.DatabaseUnavailable(retry_after=5), REJECTED])
+    with pytest.raises(errors.InvalidRequest):
+        batch_outcome([ACCEPTED, REJECTED])
+    with pytest.raises(ZeroDivisionError):
+        batch_outcome([LIMITED, ZeroDivisionError(), REJECTED])
 
 
 async def test_an_item_that_cannot_be_stored_fails_the_request_and_no_other_item(

@@ -1,7 +1,7 @@
 // Vendors' own libraries, asked by the tests: reads a JSON array of [what, argument] from stdin and
 // writes the answers as a JSON array, in order. What throws answers null.
 
-import { createHmac, createPrivateKey, createPublicKey, sign, verify, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { crc32 } from "node:zlib";
 

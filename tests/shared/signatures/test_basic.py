@@ -47,5 +47,6 @@ def test_a_user_name_holds_no_colon_and_nothing_invisible(username: object) -> N
 def test_the_password_is_never_stored() -> None:
     sender = Sender("basic", "open sesame")
     credentials = sender.scheme.credential_headers(sender.settings)
+    assert credentials == {"authorization"}
     stored = storable_headers(request(sender.headers()).headers, credentials)
     assert stored == {"authorization": "[hidden]"}
