@@ -71,7 +71,7 @@ def test_a_sample_becomes_what_it_is_with_confidence(name: str) -> None:
     result = classified(sample(name).claimed())
     assert result["entity_table"] == EXPECTED[name][0]
     assert CONFIDENT <= result["confidence"] <= 1
-    assert result["classified_by"] == "wordllama:l2_supercat_256"
+    assert result["classified_by"] == "wordllama:l2_supercat_256+head:1"
 
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in EXPECTED.items() if not kind])
