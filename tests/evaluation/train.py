@@ -195,7 +195,7 @@ def best_scale(scores: Numbers, labels: NDArray[np.int64]) -> float:
     return float(tried[int(np.argmin(losses))])
 
 
-def _by_group(learned: Numbers) -> Numbers:
+def by_group(learned: Numbers) -> Numbers:
     by_group = learned.reshape(len(GROUPS), vectors.DIMENSIONS, -1)
     return np.asarray(by_group * np.array(READINESS)[:, None, None])
 
@@ -214,7 +214,7 @@ def main() -> None:
             tuple(types),
             weights.pairs.astype(np.float32),
             weights.nothing.astype(np.float32),
-            _by_group(weights.learned).astype(np.float32),
+            by_group(weights.learned).astype(np.float32),
             scale,
         ).save()
 

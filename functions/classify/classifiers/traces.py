@@ -44,7 +44,7 @@ _ASIDE = frozenset({
 _ABOUT = frozenset({"id", "ids", "details", "detail", "info", "data", "address", "key", "sid"})
 _STAFF = frozenset({("client",), ("owner",), ("agent", "id"), ("host", "id")})
 _ID_WORDS = frozenset({"id", "ids", "external", "uuid", "sid", "key", "wa", "reference"})
-_BESIDE_IDS = frozenset({"item", "default", "by", "created"})
+_BESIDE_IDS = frozenset({"item", "default"})
 _PHONE_WORDS = frozenset({"phone", "phones", "tel", "wa", "from", "to", "author", "caller", "sms"})
 _FIRST = ("first name", "given name", "fname", "firstname")
 _LAST = ("last name", "family name", "lname", "lastname", "surname")
@@ -125,8 +125,10 @@ def _role(key: str) -> Role:
 
 @lru_cache(maxsize=20_000)
 def _is_id(key: str) -> bool:
-    parts = set(words.split(key))
-    return bool(parts) and (words.split(key) in _STAFF or parts <= _WHO | _ID_WORDS | _BESIDE_IDS)
+    parts = words.split(key)
+    if parts in _STAFF or parts[-1:] == ("by",):
+        return True
+    return bool(parts) and set(parts) <= _WHO | _ID_WORDS | _BESIDE_IDS
 
 
 def _mark(record: Record, depth: int, is_someone: bool, traces: Traces) -> None:
