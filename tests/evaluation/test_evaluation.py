@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.classify.classifiers import head
+from functions.classify import classify
+from functions.classify.classifiers import head, words
 from functions.classify.classifiers.base import EntityType
 from tests.evaluation import train
 from tests.evaluation.__main__ import main
 from tests.evaluation.figures import Answer, Figures, answers, bins, figures
 from tests.evaluation.labelled_events import PARTS, LabelledEvent, labelled_events
-from tests.samples import sample_names, shipped_types
+from tests.samples import OWNER, claim, sample_names, shipped_types
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,20 @@ def test_what_it_was_trained_on_is_right() -> None:
     tuning = figures(answers(labelled_events("tuning")))
     assert tuning.entity_type >= 0.98
     assert tuning.is_person >= 0.98
+
+
+def test_a_type_that_a_user_describes_takes_events_that_ship_as_nothing() -> None:
+    """Whatever the event is about, a type with another name and that one word is enough."""
+    taken = []
+    for event in labelled_events("tuning"):
+        nouns = words.read(event.event_type, {}).nouns
+        if event.entity_type is None and nouns:
+            described = f"Something of ours: {nouns[-1]}, with value."
+            own = {"user_id": OWNER, "name": "thing", "description": described}
+            (result,) = classify.decide(claim(event.claimed(), types=[own]))
+            taken.append(result["entity_table"] == "thing")
+    assert len(taken) > 80
+    assert sum(taken) / len(taken) >= 0.7
 
 
 def test_no_vendor_is_in_both_parts() -> None:

@@ -142,6 +142,47 @@ def test_a_type_that_a_user_registers_works_from_its_description_alone() -> None
     assert result["confidence"] >= CONFIDENT
 
 
+@pytest.mark.parametrize(
+    ("name", "description", "event_type", "data"),
+    [
+        (
+            "product",
+            "A product, with sku and price.",
+            "products/create",
+            {"sku": "L-1", "price": 9},
+        ),
+        ("push", "A push of commits, with ref.", "push", {"ref": "main", "commits": []}),
+        ("deal", "A deal or opportunity, with stage.", "opportunity.won", {"stage": "won"}),
+        (
+            "call",
+            "A phone call, with duration.",
+            "call.ringing",
+            {"direction": "in", "duration": 9},
+        ),
+    ],
+)
+def test_what_ships_as_nothing_becomes_a_record_once_there_is_a_type_for_it(
+    name: str, description: str, event_type: str, data: dict[str, Any]
+) -> None:
+    assert classified(made_up(event_type, data))["entity_table"] is None
+    result = classified(made_up(event_type, data), [own_type(name, description)])
+    assert result["entity_table"] == name
+    assert result["confidence"] >= CONFIDENT
+
+
+def test_a_registered_type_takes_no_events_that_are_not_its_own() -> None:
+    deal = own_type("deal", "A deal or opportunity, with stage, value, pipeline.")
+    for name, (kind, _) in EXPECTED.items():
+        if kind:
+            assert classified(sample(name).claimed(), [deal])["entity_table"] == kind
+
+
+def test_a_type_that_is_not_allowed_competes_all_the_same() -> None:
+    data = {"order_number": "7", "total": 9, "amount_due": 9, "items": [{"sku": "L-1"}]}
+    allowed = {"allowed_object_types": ["invoice"]}
+    assert classified(made_up("order.paid", data, **allowed))["confidence"] < 0.3
+
+
 def test_a_type_of_another_user_is_not_considered() -> None:
     lease = own_type(
         "lease", "A lease: a rental of a flat or house, with tenant, landlord, deposit."
