@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from functions.api import docs, endpoints, entity_types, log, queue, rules
+from functions.api import docs, endpoints, entity_types, log, overrides, queue, rules
 from functions.api.routing import Api, on_validation_error
 from functions.api.settings import ApiSettings
 from shared.database import Database
@@ -50,7 +50,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    for resource in (endpoints, queue, log, rules, entity_types):
+    for resource in (endpoints, queue, overrides, log, rules, entity_types):
         app.include_router(resource.router)
     app.router.routes.extend([*health_routes("api", ping), *docs.routes(app)])
     return app

@@ -1,6 +1,7 @@
 """The classify stage's decision: what `claim_classify` handed out to what `finish_classify` takes.
 
-Pure but for the model it loads. Which events go on by themselves and which to review, the database
+What a person decided before about the endpoint and event type wins, then the classifier, then the
+endpoint's default. Pure but for the model it loads. Which events go on by themselves and which to review, the database
 decides, by the endpoint's mode and threshold.
 """
 
@@ -25,6 +26,8 @@ DEFAULT_CONFIDENCE = 0.5
 """Of a default: it says what the endpoint's events usually are, not what this one is. An endpoint
 whose threshold is no higher lets its defaults pass without review."""
 BY_DEFAULT = "default"
+BY_OVERRIDE = "override"
+"""Followed by the id of the remembered decision."""
 
 
 class _Model(BaseModel):
@@ -37,12 +40,22 @@ class Endpoint(_Model):
     default_entity_table: str | None = None
 
 
+class Override(_Model):
+    """What a person decided in the queue about an earlier event of the endpoint and type."""
+
+    id: UUID
+    entity_table: str | None = None
+    is_person: bool | None = None
+    """None, here and above: nothing was decided about it."""
+
+
 class ClaimedEvent(_Model):
     id: UUID
     user_id: UUID
     event_type: str
     payload: dict[str, Any]
     endpoint: Endpoint
+    override: Override | None = None
 
 
 class OwnedType(_Model):
@@ -108,15 +121,31 @@ def _decide_one(
 def classify(
     event: ClaimedEvent, entity_types: tuple[EntityType, ...], classifier: Classifier
 ) -> Classification:
-    """What the classifier says, or the endpoint's default where that is not convincing."""
+    """What a person decided before, what the classifier says, or the endpoint's default."""
     allowed = frozenset(event.endpoint.allowed_object_types)
     found = classifier.classify(Event(event.event_type, event.payload, allowed), entity_types)
-    default = event.endpoint.default_entity_table
     known = {entity_type.name for entity_type in entity_types}
+    if event.override is not None:
+        found = _overridden(found, event.override, known)
+    default = event.endpoint.default_entity_table
     if found.confidence >= LEAST_CONVINCING or default not in (
         known & allowed if allowed else known
     ):
         return found
     return replace(
         found, entity_table=default, confidence=DEFAULT_CONFIDENCE, classified_by=BY_DEFAULT
+    )
+
+
+def _overridden(found: Classification, override: Override, known: set[str]) -> Classification:
+    """An entity type that is no longer there is left aside, as if nobody had decided about it."""
+    if override.is_person is not None:
+        found = replace(found, is_person=override.is_person)
+    if override.entity_table not in known:
+        return found
+    return replace(
+        found,
+        entity_table=override.entity_table,
+        confidence=1.0,
+        classified_by=f"{BY_OVERRIDE}:{override.id}",
     )

@@ -17,7 +17,7 @@ PRIVILEGES = [
     "trigger",
     "maintain",
 ]
-SERVICE = dict.fromkeys(TABLES, ALL) | {"audit_logs": READ}
+SERVICE = dict.fromkeys(TABLES, ALL) | {"audit_logs": READ, "classification_overrides": READ}
 
 
 @pytest.fixture(params=["hosted", "generous"])

@@ -200,6 +200,53 @@ def test_a_users_own_type_hides_the_shipped_one_of_its_name() -> None:
     assert classified(issue, [ticket])["entity_table"] != "ticket"
 
 
+DECISION = "22222222-2222-4222-8222-222222222222"
+
+
+def decided(**override: Any) -> dict[str, Any]:
+    """An order, after a person decided this about an earlier one."""
+    return sample("shop/order.completed").claimed(override={"id": DECISION, **override})
+
+
+def test_what_a_person_decided_before_wins() -> None:
+    result = classified(decided(entity_table="invoice", is_person=False))
+    assert (result["entity_table"], result["is_person"]) == ("invoice", False)
+    assert (result["confidence"], result["classified_by"]) == (1.0, f"override:{DECISION}")
+
+
+def test_what_nobody_decided_is_left_to_the_classifier() -> None:
+    as_ever = classified(sample("shop/order.completed").claimed())
+    of_type = classified(decided(entity_table="invoice"))
+    assert of_type["is_person"] is as_ever["is_person"] is True
+    of_person = classified(decided(is_person=False))
+    told = ("entity_table", "confidence", "classified_by")
+    assert [of_person[name] for name in told] == [as_ever[name] for name in told]
+    assert of_person["is_person"] is False
+
+
+def test_a_decision_for_a_type_that_is_gone_is_left_aside() -> None:
+    result = classified(decided(entity_table="nothing_of_ours"))
+    assert result["entity_table"] == "order"
+    assert result["classified_by"].startswith("wordllama:")
+
+
+def test_a_decision_wins_over_the_default_and_over_what_is_allowed() -> None:
+    endpoint = {"default_entity_table": "ticket", "allowed_object_types": ["ticket"]}
+    event = sample("github/push").claimed(
+        override={"id": DECISION, "entity_table": "invoice"}, endpoint=endpoint
+    )
+    assert classified(event)["entity_table"] == "invoice"
+
+
+def test_a_decision_about_people_alone_leaves_room_for_the_default() -> None:
+    event = sample("github/push").claimed(
+        override={"id": DECISION, "is_person": False}, endpoint={"default_entity_table": "ticket"}
+    )
+    result = classified(event)
+    assert (result["entity_table"], result["is_person"]) == ("ticket", False)
+    assert result["classified_by"] == "default"
+
+
 def test_what_people_write_does_not_decide() -> None:
     event = made_up("message.created", {"content": {"text": "Hello"}, "channel": "web"})
     injected = made_up(
