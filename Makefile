@@ -8,7 +8,7 @@ ONCE ?=
 BIN := .venv/bin
 LOCAL := supabase/local
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules dispatch api local
+FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api local
 export ONCE
 
 .DEFAULT_GOAL := help

@@ -28,6 +28,7 @@ def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connecti
         scheme="stripe",
         allowed_object_types=["order", "invoice"],
         default_entity_table="order",
+        confidence_threshold=0.8,
     )
     event_id = make_event(
         hosted_database, endpoint, payload={"a": [1]}, external_id="o1", event_type="paid"
@@ -50,6 +51,7 @@ def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connecti
             "scheme": "stripe",
             "allowed_object_types": ["order", "invoice"],
             "default_entity_table": "order",
+            "confidence_threshold": 0.8,
         },
     }
 

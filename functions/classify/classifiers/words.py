@@ -102,6 +102,11 @@ def read(event_type: str, payload: Mapping[str, Any]) -> EventWords:
     return words
 
 
+def is_kind(name: str, value: str) -> bool:
+    """Whether a field's value names a kind of record: `"object": "invoice"`."""
+    return " ".join(split(name)) in _KIND_KEYS and _LABEL.fullmatch(value) is not None
+
+
 def _split_type(event_type: str) -> tuple[list[str], list[str]]:
     """`customer.subscription.trial_will_end` → customer, subscription / trial, will, end;
     `message_received` → message / received.
@@ -146,7 +151,7 @@ def _read_record(
         if len(name) <= MAX_NAME_LENGTH:
             names.append(name)
         if isinstance(value, str):
-            if key in _KIND_KEYS and value != event_type and _LABEL.fullmatch(value):
+            if value != event_type and is_kind(name, value):
                 words.kinds.extend(_uncommon(split(value)))
         elif inner:
             words.containers.append(name[:MAX_NAME_LENGTH])

@@ -65,7 +65,8 @@ begin
       'payload', e.payload, 'attempts', e.attempts, 'override', case when o.id is not null then
         jsonb_build_object('id', o.id, 'entity_table', o.entity_table, 'is_person', o.is_person) end,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme,
-        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table)) order by e.id),
+        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table,
+        'confidence_threshold', p.confidence_threshold)) order by e.id),
     array_agg(distinct e.user_id)
   into v_events, v_user_ids
   from private.lease_events('classify', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e
