@@ -8,11 +8,11 @@ ONCE ?=
 BIN := .venv/bin
 LOCAL := supabase/local
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules dispatch api local
+FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api local
 export ONCE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down reset push test check format bench migration lock
+.PHONY: help setup run up down reset push test check format bench evaluate migration lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ format: setup ## let ruff format and mend what it can
 
 bench: setup ## measure ingest, the workers and the claim, as ratios
 	@PYTHONPATH=$(LOCAL) $(BIN)/python -m tests.bench $(ARGS)
+
+evaluate: setup ## measure the classifier on labelled events; the page is .stack/evaluation.html
+	@$(BIN)/python -m tests.evaluation
 
 migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders, ARGS=--allow-drops)
 	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)" $(ARGS)

@@ -1,4 +1,35 @@
--- The classify stage: which entity type an event is, and whether a person stands behind it.
+-- The classify stage: which entity type an event is, and whether a person stands behind it. What a person decided before,
+-- about an event of the same endpoint and type, wins over any classifier.
+
+create table public.classification_overrides (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  endpoint_id uuid not null references public.webhook_endpoints (id) on delete cascade,
+  event_type text not null,
+  entity_table text,
+  is_person boolean,
+  decided_by uuid not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint classification_overrides_endpoint_id_event_type_key unique (endpoint_id, event_type),
+  constraint overrides_say_something check (entity_table is not null or is_person is not null),
+  constraint overrides_are_of_a_named_type check (event_type <> 'unknown')
+);
+comment on table public.classification_overrides is 'What users decided in the queue, remembered for later events of the same endpoint and event type. Deleting a row takes the decision back.';
+comment on column public.classification_overrides.entity_table is 'Entity type that such events become; null leaves it to the classifier.';
+comment on column public.classification_overrides.is_person is 'Whether a person is behind such events; null leaves it to the classifier.';
+comment on column public.classification_overrides.decided_by is 'Who decided last: the owner or an admin.';
+create index classification_overrides_user_id_idx on public.classification_overrides (user_id, updated_at desc, id desc);
+create trigger touch_updated_at before update on public.classification_overrides
+  for each row execute function private.touch_updated_at();
+alter table public.classification_overrides enable row level security;
+create policy "owners and admins read remembered overrides" on public.classification_overrides for select to authenticated
+  using (user_id = (select auth.uid()) or (select private.is_admin()));
+create policy "owners and admins take overrides back" on public.classification_overrides for delete to authenticated
+  using (user_id = (select auth.uid()) or (select private.is_admin()));
+revoke all on table public.classification_overrides from public, anon, authenticated, service_role;
+grant select, delete on table public.classification_overrides to authenticated;
+grant select on table public.classification_overrides to service_role;
 
 create function public.claim_classify(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
@@ -10,19 +41,22 @@ declare
   v_user_ids uuid[];
 begin
   select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
-      'payload', e.payload, 'attempts', e.attempts,
+      'payload', e.payload, 'attempts', e.attempts, 'override', case when o.id is not null then
+        jsonb_build_object('id', o.id, 'entity_table', o.entity_table, 'is_person', o.is_person) end,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme,
-        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table)) order by e.id),
+        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table,
+        'confidence_threshold', p.confidence_threshold)) order by e.id),
     array_agg(distinct e.user_id)
   into v_events, v_user_ids
   from private.lease_events('classify', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e
-  join public.webhook_endpoints p on p.id = e.endpoint_id;
+  join public.webhook_endpoints p on p.id = e.endpoint_id
+  left join public.classification_overrides o on o.endpoint_id = e.endpoint_id and o.event_type = e.event_type;
   return jsonb_build_object('lease_id', v_lease_id, 'events', coalesce(v_events, '[]'),
     'entity_types', case when v_events is null then '[]' else private.entity_types_of(v_user_ids) end);
 end
 $$;
 comment on function public.claim_classify(integer, integer, text) is
-  'Leases up to p_limit events that wait for classification: {lease_id, events[], entity_types[]}. p_event_ids: a JSON array, to claim only those.';
+  'Leases up to p_limit events that wait for classification: {lease_id, events[], entity_types[]}. An event''s override is what a user decided before about its endpoint and type: {id, entity_table, is_person}, or null. p_event_ids: a JSON array, to claim only those.';
 revoke execute on function public.claim_classify(integer, integer, text) from public, anon, authenticated;
 grant execute on function public.claim_classify(integer, integer, text) to service_role;
 

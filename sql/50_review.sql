@@ -43,6 +43,14 @@ begin
     classified_by = 'user:' || (select auth.uid())
   where e.id = p_event_id
   returning e.* into v_event;
+  -- Events that name no type may be anything: what is right for one says nothing about the next.
+  if v_event.event_type <> 'unknown' and (p_entity_table is not null or p_is_person is not null) then
+    insert into public.classification_overrides as o (user_id, endpoint_id, event_type, entity_table, is_person, decided_by)
+    values (v_event.user_id, v_event.endpoint_id, v_event.event_type, p_entity_table, p_is_person, (select auth.uid()))
+    on conflict (endpoint_id, event_type) do update set
+      entity_table = coalesce(excluded.entity_table, o.entity_table), is_person = coalesce(excluded.is_person, o.is_person),
+      decided_by = excluded.decided_by;
+  end if;
   perform private.log_step(v_event, 'override', jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person), null);
   insert into public.audit_logs (user_id, actor_id, action, target_id, details)
   values (v_event.user_id, (select auth.uid()), 'event.override', v_event.id,
@@ -60,7 +68,7 @@ as $$
   select private.override_event(p_event_id, p_entity_table, p_is_person)
 $$;
 comment on function public.override_event(uuid, text, boolean) is
-  'Corrects the entity type and whether a person is behind an event that waits for review or has failed. Null leaves a value as it is.';
+  'Corrects the entity type and whether a person is behind an event that waits for review or has failed. Null leaves a value as it is. Remembered for the endpoint and event type; see public.classification_overrides.';
 revoke execute on function public.override_event(uuid, text, boolean) from public, anon;
 grant execute on function public.override_event(uuid, text, boolean) to authenticated;
 

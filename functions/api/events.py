@@ -44,7 +44,10 @@ class EventSummary(StoredResource):
     entity_table: str | None = Field(description="Name of the entity type; null if undecided.")
     is_person: bool | None
     confidence: float | None = Field(validation_alias="ai_confidence")
-    classified_by: str | None = Field(description="The classifier, or `user:` and an id.")
+    classified_by: str | None = Field(
+        description="The classifier, `default`, `user:` and an id, or `override:` and the id of a "
+        "remembered decision."
+    )
     status: Status
     stage: Stage
     attempts: int = Field(description="Tries in the present stage.")

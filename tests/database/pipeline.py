@@ -172,6 +172,13 @@ def audits(connection: Connection) -> list[Row]:
     ).fetchall()
 
 
+def overrides(connection: Connection) -> list[Row]:
+    """What is remembered, oldest first."""
+    return connection.execute(
+        "select * from public.classification_overrides order by created_at, id"
+    ).fetchall()
+
+
 def written(connection: Connection) -> dict[str, list[Row]]:
     """All rows that actions write to."""
     return {

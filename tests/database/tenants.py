@@ -25,6 +25,7 @@ ALL = frozenset({"select", "insert", "update", "delete"})
 TABLES: dict[str, frozenset[str]] = {
     "audit_logs": READ,
     "chat_messages": ALL,
+    "classification_overrides": READ | {"delete"},
     "entities": ALL,
     "entity_automation_rules": ALL,
     "entity_roles": ALL,

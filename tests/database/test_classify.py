@@ -6,8 +6,18 @@ import uuid
 
 import pytest
 
-from tests.database.factories import insert, make_endpoint, make_event
-from tests.database.pipeline import claim, classify, event, finish, log, make_due, work
+from tests.database.factories import in_review, insert, make_endpoint, make_event
+from tests.database.pipeline import (
+    claim,
+    classify,
+    event,
+    finish,
+    log,
+    make_due,
+    override,
+    overrides,
+    work,
+)
 from tests.database.rpcs import Connection, listening
 
 
@@ -18,6 +28,7 @@ def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connecti
         scheme="stripe",
         allowed_object_types=["order", "invoice"],
         default_entity_table="order",
+        confidence_threshold=0.8,
     )
     event_id = make_event(
         hosted_database, endpoint, payload={"a": [1]}, external_id="o1", event_type="paid"
@@ -32,6 +43,7 @@ def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connecti
         "external_id": "o1",
         "payload": {"a": [1]},
         "attempts": 1,
+        "override": None,
         "endpoint": {
             "id": str(endpoint.id),
             "slug": "shop",
@@ -39,6 +51,7 @@ def test_a_worker_is_given_the_event_with_its_endpoint(hosted_database: Connecti
             "scheme": "stripe",
             "allowed_object_types": ["order", "invoice"],
             "default_entity_table": "order",
+            "confidence_threshold": 0.8,
         },
     }
 
@@ -71,6 +84,26 @@ def test_a_worker_is_given_the_shipped_types_and_the_owners_own(
     }
     assert {t["name"]: t["user_id"] for t in types}["lead"] == str(endpoint.user_id)
     assert all(entity_type["description"] for entity_type in types)
+
+
+def test_a_worker_is_given_what_was_decided_about_the_endpoint_and_type_before(
+    hosted_database: Connection,
+) -> None:
+    endpoint, other = make_endpoint(hosted_database), make_endpoint(hosted_database)
+    decided = in_review(hosted_database, endpoint, event_type="paid")
+    override(hosted_database, endpoint.user_id, decided, entity_table="invoice", is_person=False)
+    same = make_event(hosted_database, endpoint, event_type="paid")
+    make_event(hosted_database, endpoint, event_type="refunded")
+    make_event(hosted_database, other, event_type="paid")
+
+    events = claim(hosted_database, "classify")["events"]
+
+    given = {event["id"]: event["override"] for event in events}
+    (remembered,) = overrides(hosted_database)
+    assert len(given) == 3
+    assert {event_id: one for event_id, one in given.items() if one} == {
+        str(same): {"id": str(remembered["id"]), "entity_table": "invoice", "is_person": False}
+    }
 
 
 def test_a_claim_of_nothing_brings_no_types(hosted_database: Connection) -> None:

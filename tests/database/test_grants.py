@@ -19,6 +19,7 @@ PRIVILEGES = [
 ]
 SERVICE = dict.fromkeys(TABLES, ALL) | {
     "audit_logs": READ,
+    "classification_overrides": READ,
     "webhook_refusals": READ | {"insert", "delete"},
 }
 

@@ -17,8 +17,8 @@ from tests.database.factories import (
     make_event,
     make_user,
 )
-from tests.database.pipeline import audits, event, log, override
-from tests.database.rpcs import Connection, Row, refused
+from tests.database.pipeline import audits, claim, event, log, override, overrides
+from tests.database.rpcs import Connection, Row, acting, refused
 
 
 @pytest.fixture
@@ -136,3 +136,84 @@ def test_anothers_event_and_no_event_are_refused_alike(
             override(hosted_database, stranger, unknown, is_person=False)
     assert event(hosted_database, event_id)["is_person"] is True
     assert audits(hosted_database) == []
+
+
+def test_an_override_is_remembered_for_endpoint_and_event_type(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id, owner = in_review(hosted_database, endpoint, event_type="paid"), endpoint.user_id
+
+    override(hosted_database, owner, event_id, entity_table="invoice")
+
+    (remembered,) = overrides(hosted_database)
+    told = ("user_id", "endpoint_id", "event_type", "entity_table", "is_person", "decided_by")
+    assert [remembered[name] for name in told] == [
+        owner,
+        endpoint.id,
+        "paid",
+        "invoice",
+        None,
+        owner,
+    ]
+
+
+def test_a_later_override_replaces_what_it_says_and_keeps_the_rest(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    first, second, third = (in_review(hosted_database, endpoint) for _ in range(3))
+    admin = make_admin(hosted_database)
+
+    override(hosted_database, endpoint.user_id, first, entity_table="invoice")
+    override(hosted_database, endpoint.user_id, second, is_person=False)
+    override(hosted_database, admin, third, entity_table="ticket")
+
+    (remembered,) = overrides(hosted_database)
+    assert (remembered["entity_table"], remembered["is_person"]) == ("ticket", False)
+    assert (remembered["user_id"], remembered["decided_by"]) == (endpoint.user_id, admin)
+
+
+def test_an_override_that_says_nothing_is_not_remembered(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    override(hosted_database, endpoint.user_id, in_review(hosted_database, endpoint))
+
+    assert overrides(hosted_database) == []
+
+
+def test_an_event_without_a_type_of_its_own_says_nothing_about_the_next(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id = in_review(hosted_database, endpoint, event_type="unknown")
+
+    override(hosted_database, endpoint.user_id, event_id, entity_table="invoice")
+
+    assert overrides(hosted_database) == []
+    assert event(hosted_database, event_id)["entity_table"] == "invoice"
+
+
+def test_an_override_that_was_taken_back_is_handed_out_no_more(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    override(
+        hosted_database,
+        endpoint.user_id,
+        in_review(hosted_database, endpoint),
+        entity_table="invoice",
+    )
+    with acting(hosted_database, "authenticated", endpoint.user_id):
+        hosted_database.execute("delete from public.classification_overrides")
+    make_event(hosted_database, endpoint)
+
+    (given,) = claim(hosted_database, "classify")["events"]
+    assert given["override"] is None
+
+
+def test_what_was_decided_goes_with_the_endpoint(
+    hosted_database: Connection, endpoint: Endpoint
+) -> None:
+    event_id = in_review(hosted_database, endpoint)
+    override(hosted_database, endpoint.user_id, event_id, entity_table="invoice")
+
+    hosted_database.execute("delete from public.webhook_endpoints where id = %s", [endpoint.id])
+
+    assert overrides(hosted_database) == []

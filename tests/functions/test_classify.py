@@ -97,7 +97,7 @@ def test_a_sample_becomes_what_it_is_with_confidence(name: str) -> None:
     result = classified(sample(name).claimed())
     assert result["entity_table"] == EXPECTED[name][0]
     assert CONFIDENT <= result["confidence"] <= 1
-    assert result["classified_by"] == "wordllama:l2_supercat_256"
+    assert result["classified_by"] == "wordllama:l2_supercat_256+head:1"
 
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in EXPECTED.items() if not kind])
@@ -175,6 +175,47 @@ def test_a_type_that_a_user_registers_works_from_its_description_alone() -> None
     assert result["confidence"] >= CONFIDENT
 
 
+@pytest.mark.parametrize(
+    ("name", "description", "event_type", "data"),
+    [
+        (
+            "product",
+            "A product, with sku and price.",
+            "products/create",
+            {"sku": "L-1", "price": 9},
+        ),
+        ("push", "A push of commits, with ref.", "push", {"ref": "main", "commits": []}),
+        ("deal", "A deal or opportunity, with stage.", "opportunity.won", {"stage": "won"}),
+        (
+            "call",
+            "A phone call, with duration.",
+            "call.ringing",
+            {"direction": "in", "duration": 9},
+        ),
+    ],
+)
+def test_what_ships_as_nothing_becomes_a_record_once_there_is_a_type_for_it(
+    name: str, description: str, event_type: str, data: dict[str, Any]
+) -> None:
+    assert classified(made_up(event_type, data))["entity_table"] is None
+    result = classified(made_up(event_type, data), [own_type(name, description)])
+    assert result["entity_table"] == name
+    assert result["confidence"] >= CONFIDENT
+
+
+def test_a_registered_type_takes_no_events_that_are_not_its_own() -> None:
+    deal = own_type("deal", "A deal or opportunity, with stage, value, pipeline.")
+    for name, (kind, _) in EXPECTED.items():
+        if kind:
+            assert classified(sample(name).claimed(), [deal])["entity_table"] == kind
+
+
+def test_a_type_that_is_not_allowed_competes_all_the_same() -> None:
+    data = {"order_number": "7", "total": 9, "amount_due": 9, "items": [{"sku": "L-1"}]}
+    allowed = {"allowed_object_types": ["invoice"]}
+    assert classified(made_up("order.paid", data, **allowed))["confidence"] < 0.3
+
+
 def test_a_type_of_another_user_is_not_considered() -> None:
     lease = own_type(
         "lease", "A lease: a rental of a flat or house, with tenant, landlord, deposit."
@@ -190,6 +231,53 @@ def test_a_users_own_type_hides_the_shipped_one_of_its_name() -> None:
     assert classified(concert, [ticket])["entity_table"] == "ticket"
     issue = sample("github/issues.opened").claimed()
     assert classified(issue, [ticket])["entity_table"] != "ticket"
+
+
+DECISION = "22222222-2222-4222-8222-222222222222"
+
+
+def decided(**override: Any) -> dict[str, Any]:
+    """An order, after a person decided this about an earlier one."""
+    return sample("shop/order.completed").claimed(override={"id": DECISION, **override})
+
+
+def test_what_a_person_decided_before_wins() -> None:
+    result = classified(decided(entity_table="invoice", is_person=False))
+    assert (result["entity_table"], result["is_person"]) == ("invoice", False)
+    assert (result["confidence"], result["classified_by"]) == (1.0, f"override:{DECISION}")
+
+
+def test_what_nobody_decided_is_left_to_the_classifier() -> None:
+    as_ever = classified(sample("shop/order.completed").claimed())
+    of_type = classified(decided(entity_table="invoice"))
+    assert of_type["is_person"] is as_ever["is_person"] is True
+    of_person = classified(decided(is_person=False))
+    told = ("entity_table", "confidence", "classified_by")
+    assert [of_person[name] for name in told] == [as_ever[name] for name in told]
+    assert of_person["is_person"] is False
+
+
+def test_a_decision_for_a_type_that_is_gone_is_left_aside() -> None:
+    result = classified(decided(entity_table="nothing_of_ours"))
+    assert result["entity_table"] == "order"
+    assert result["classified_by"].startswith("wordllama:")
+
+
+def test_a_decision_wins_over_the_default_and_over_what_is_allowed() -> None:
+    endpoint = {"default_entity_table": "ticket", "allowed_object_types": ["ticket"]}
+    event = sample("github/push").claimed(
+        override={"id": DECISION, "entity_table": "invoice"}, endpoint=endpoint
+    )
+    assert classified(event)["entity_table"] == "invoice"
+
+
+def test_a_decision_about_people_alone_leaves_room_for_the_default() -> None:
+    event = sample("github/push").claimed(
+        override={"id": DECISION, "is_person": False}, endpoint={"default_entity_table": "ticket"}
+    )
+    result = classified(event)
+    assert (result["entity_table"], result["is_person"]) == ("ticket", False)
+    assert result["classified_by"] == "default"
 
 
 def test_what_people_write_does_not_decide() -> None:

@@ -1,4 +1,7 @@
-"""What a classifier is asked and what it answers. A new one only has to be a `Classifier`."""
+"""What a classifier is asked and what it answers. A new one only has to be a `Classifier`.
+
+An `Adviser` is asked about what a classifier is unsure of: it may be slow, cost money, or be away.
+"""
 
 from __future__ import annotations
 
@@ -39,4 +42,28 @@ class Classification:
 class Classifier(Protocol):
     def classify(self, event: Event, entity_types: Sequence[EntityType]) -> Classification:
         """`entity_types` are all that the event's owner has, allowed or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An event that a classifier is unsure of."""
+
+    endpoint_id: str
+    event_type: str
+    payload: Mapping[str, Any]
+    entity_types: tuple[EntityType, ...]
+    """Those that it may become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    entity_table: str
+    confidence: float
+    classified_by: str
+
+
+class Adviser(Protocol):
+    def advise(self, questions: Sequence[Question]) -> Sequence[Advice | None]:
+        """One answer per question, in order; None where it does not know. Never raises."""
         ...
