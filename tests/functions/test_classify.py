@@ -29,11 +29,11 @@ EXPECTED: dict[str, tuple[str | None, bool]] = {
     "github/pull_request.opened": ("ticket", False),  # by dependabot
     "github/push": (None, True),
     "gitlab/issue.opened": ("ticket", True),
-    "hubspot/contact.creation": (
-        "person",
-        False,
-    ),  # its value is an address, its keys do not say so
+    "hubspot/contact.creation": ("person", True),
+    "intercom/conversation.user.created": ("ticket", True),
     "linear/issue.create": ("ticket", True),
+    "meta/whatsapp.messages": ("ticket", True),
+    "paddle/transaction.completed": ("invoice", True),
     "paypal/payment.capture.completed": ("invoice", False),  # names nobody
     "planhub/invoice.overdue": ("invoice", False),  # to no-reply@
     "planhub/subscription.canceled": ("subscription", True),
@@ -47,27 +47,24 @@ EXPECTED: dict[str, tuple[str | None, bool]] = {
     "shopify/orders_create": ("order", True),
     "slack/message": ("ticket", True),
     "slack/message.bot_message": ("ticket", False),
-    "square/payment.created": ("invoice", False),
+    "square/payment.created": ("invoice", True),
     "stripe/checkout.session.completed": ("order", True),
     "stripe/customer.created": ("person", True),
     "stripe/customer.subscription.created": ("subscription", True),
     "stripe/invoice.paid": ("invoice", True),
     "stripe/invoice.payment_failed": ("invoice", False),  # to the billing@ of a company
     "twilio/messaging.message.sent": ("ticket", False),
-    "typeform/form_response": (None, False),
+    "typeform/form_response": (None, True),
     "woocommerce/order.created": ("order", True),
-    "zendesk/ticket.created": ("ticket", False),  # names people by their ids only
-    "zoom/meeting.ended": (None, False),
+    "zendesk/ticket.created": ("ticket", True)
+    "zoom/meeting.ended": (None, True),
 }
 """Entity type, None where a person has to say, and whether a person stands behind the event."""
 
 
 UNSURE: dict[str, bool] = {
-    "intercom/conversation.user.created": False,
-    "mailgun/delivered": False,
-    "meta/whatsapp.messages": False,
-    "meta/whatsapp.statuses": False,
-    "paddle/transaction.completed": True,
+    "mailgun/delivered": True,
+    "meta/whatsapp.statuses": True,
     "sendgrid/delivered": True,
 }
 """Too little to go by, or about no record at all: a guess, below what goes on by itself."""
