@@ -56,7 +56,7 @@ EXPECTED: dict[str, tuple[str | None, bool]] = {
     "twilio/messaging.message.sent": ("ticket", False),
     "typeform/form_response": (None, True),
     "woocommerce/order.created": ("order", True),
-    "zendesk/ticket.created": ("ticket", True)
+    "zendesk/ticket.created": ("ticket", True),
     "zoom/meeting.ended": (None, True),
 }
 """Entity type, None where a person has to say, and whether a person stands behind the event."""
