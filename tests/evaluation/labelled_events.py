@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +34,7 @@ class LabelledEvent:
     def claimed(self) -> dict[str, Any]:
         """As a claim hands it to the worker."""
         return {
-            "id": f"00000000-0000-4000-8000-{abs(hash(self.name)) % 10**12:012}",
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, self.name)),
             "user_id": OWNER,
             "event_type": self.event_type,
             "payload": self.payload,

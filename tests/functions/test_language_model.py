@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -185,6 +185,9 @@ UNUSABLE = {
     "beyond certainty": saying("order", 7),
     "not a number": completion('{"entity_type": "order", "confidence": "high"}'),
     "a refusal": completion(None, refusal="I cannot help with that."),
+    "a refusal after an answer": completion(
+        '{"entity_type": "order", "confidence": 0.9}', refusal="On second thoughts, no."
+    ),
     "nothing": completion(""),
     "no choices": httpx.Response(200, json={"id": "c", "choices": []}),
     "not JSON at all": httpx.Response(200, text="<html>"),
@@ -273,6 +276,15 @@ def test_after_failures_in_a_row_it_is_left_in_peace_for_a_while(
     assert model.call_count == language_model.FAILURES_IN_A_ROW + 1
 
 
+def test_failures_apart_from_each_other_do_not_add_up(model: respx.Route) -> None:
+    good, bad = saying("order", 0.9), httpx.Response(401)
+    model.mock(side_effect=[bad, bad, good, bad, bad, good])
+    asked = adviser()
+    for name in "abcdef":
+        decided(asked, unsure({name: 1}))
+    assert model.call_count == 6
+
+
 def test_the_log_has_tokens_and_nothing_that_was_sent_or_is_secret(
     model: respx.Route, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -314,10 +326,11 @@ def test_without_a_model_the_package_is_not_even_loaded() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, env=environment | {"ENV_FILE": ""})
 
 
-def test_an_outline_is_bounded() -> None:
+@pytest.mark.parametrize("wrap", [lambda inner: inner, lambda inner: [inner, 1]])
+def test_an_outline_is_bounded(wrap: Callable[[Any], Any]) -> None:
     deep: dict[str, Any] = {}
     for _ in range(300):
-        deep = {"n" * 500: [deep, 1]}
+        deep = {"n" * 500: wrap(deep)}
     wide = {f"f{number}": number for number in range(10_000)}
     assert len(json.dumps(outline(deep))) < 1_000
     assert len(outline(wide)) == MAX_FIELDS

@@ -18,7 +18,7 @@ from functions.classify.classifiers.base import EntityType
 
 Evidence = NDArray[np.float32]
 
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 4_000
 """Words and names kept per set of types; payloads may hold any number of different ones."""
 
 NOTHING = (
