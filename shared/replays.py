@@ -17,12 +17,12 @@ from shared.database import Database
 from shared.errors import InvalidRequest
 from shared.settings import WorkerSettings
 
-Decide = Callable[[dict[str, Any]], list[dict[str, Any]]]
-"""From what a claim RPC returned to the results that the finish RPC takes. Pure, and never raises for one bad event."""
-
 
 async def replay_batch(
-    database: Database, stage: str, decide: Decide, settings: WorkerSettings
+    database: Database,
+    stage: str,
+    decide: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    settings: WorkerSettings,
 ) -> int:
     """Works on one batch of one replay of a stage; how many events that were, 0 if no replay is due."""
     batch = await database.call(

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,11 +26,15 @@ from starlette.routing import Route
 
 from shared.database import Database
 from shared.errors import InvalidRequest, Unauthorized
-from shared.replays import Decide, as_json, replay_batch
+from shared.replays import as_json, replay_batch
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes, success
 from shared.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
+
+
+Decide = Callable[[dict[str, Any]], list[dict[str, Any]]]
+"""From what a claim RPC returned to the results that the finish RPC takes. Pure, and never raises for one bad event."""
 
 
 @dataclass(frozen=True, slots=True)

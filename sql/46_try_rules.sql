@@ -6,6 +6,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_ids uuid[];
+  v_batch jsonb;
 begin
   if p_event_id is not null then
     v_ids := array(select e.id from public.webhook_events e where e.id = p_event_id and e.user_id = p_user_id);
@@ -23,10 +24,14 @@ begin
           order by l.id desc limit least(p_limit, 100)) e) recent
       where recent.place = 1 or recent.size <= 8388608);
   end if;
-  return private.rules_batch(v_ids) - 'rules';
+  v_batch := private.rules_batch(v_ids);
+  return jsonb_build_object('invoice_field_maps', v_batch -> 'invoice_field_maps', 'events', coalesce((
+    select jsonb_agg(b.value || jsonb_build_object('status', e.status, 'stage', e.stage) order by e.id desc)
+    from jsonb_array_elements(v_batch -> 'events') b
+    join public.webhook_events e on e.id = (b.value ->> 'id')::uuid), '[]'));
 end
 $$;
 comment on function public.get_events_for_rules(uuid, text, uuid, integer) is
-  'Events of a user (the caller, or anybody''s for an admin) as claim_rules hands them out: {events[], invoice_field_maps[]}. Either the one that is named, or the last of an entity type that are prepared, up to p_limit (100 at most).';
+  'Events of a user (the caller, or anybody''s for an admin) as claim_rules hands them out, with status and stage, newest first: {events[], invoice_field_maps[]}. Either the one that is named, or the last of an entity type that are prepared, up to p_limit (100 at most).';
 revoke execute on function public.get_events_for_rules(uuid, text, uuid, integer) from public, anon;
 grant execute on function public.get_events_for_rules(uuid, text, uuid, integer) to authenticated;

@@ -824,6 +824,7 @@ CREATE OR REPLACE FUNCTION public.get_events_for_rules(p_user_id uuid, p_entity_
 AS $function$
 declare
   v_ids uuid[];
+  v_batch jsonb;
 begin
   if p_event_id is not null then
     v_ids := array(select e.id from public.webhook_events e where e.id = p_event_id and e.user_id = p_user_id);
@@ -841,7 +842,11 @@ begin
           order by l.id desc limit least(p_limit, 100)) e) recent
       where recent.place = 1 or recent.size <= 8388608);
   end if;
-  return private.rules_batch(v_ids) - 'rules';
+  v_batch := private.rules_batch(v_ids);
+  return jsonb_build_object('invoice_field_maps', v_batch -> 'invoice_field_maps', 'events', coalesce((
+    select jsonb_agg(b.value || jsonb_build_object('status', e.status, 'stage', e.stage) order by e.id desc)
+    from jsonb_array_elements(v_batch -> 'events') b
+    join public.webhook_events e on e.id = (b.value ->> 'id')::uuid), '[]'));
 end
 $function$;
 
@@ -941,7 +946,7 @@ COMMENT ON FUNCTION "public"."finish_replay"(uuid, text) IS 'Takes what finish_<
 
 COMMENT ON FUNCTION "public"."get_event_trace"(uuid) IS 'The way of an event of the caller: {received, verification, label, person, entity, steps[], rules[{actions[]}], outgoing[{deliveries[]}]}, each with its time.';
 
-COMMENT ON FUNCTION "public"."get_events_for_rules"(uuid, text, uuid, integer) IS 'Events of a user (the caller, or anybody''s for an admin) as claim_rules hands them out: {events[], invoice_field_maps[]}. Either the one that is named, or the last of an entity type that are prepared, up to p_limit (100 at most).';
+COMMENT ON FUNCTION "public"."get_events_for_rules"(uuid, text, uuid, integer) IS 'Events of a user (the caller, or anybody''s for an admin) as claim_rules hands them out, with status and stage, newest first: {events[], invoice_field_maps[]}. Either the one that is named, or the last of an entity type that are prepared, up to p_limit (100 at most).';
 
 COMMENT ON FUNCTION "public"."start_replay"(text) IS 'Has a stage decide anew about events of the caller (or of the owner of the endpoint, for an admin) that are through it. p_replay: JSON {stage: classify | prepare | rules, is_dry_run (true unless given), endpoint_id, entity_table, since, until}. Answers the row of event_replays.';
 
