@@ -125,10 +125,10 @@ begin
     raise exception 'Five replays are under way: wait for one, or delete one' using errcode = 'PT409', detail = 'WH017';
   end if;
   -- An id is made where the event comes in, by a clock that may not be quite ours.
-  v_asked.after_id := coalesce(private.first_id_at(v_asked.since - interval '1 hour'), '00000000-0000-0000-0000-000000000000');
+  v_asked.after_id := private.first_id_at(coalesce(v_asked.since - interval '1 hour', 'epoch'));
   v_asked.last_id := (
     select e.id from public.webhook_events e
-    where e.user_id = v_asked.user_id and e.id < coalesce(private.first_id_at(v_asked.until + interval '1 hour'), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    where e.user_id = v_asked.user_id and (v_asked.until is null or e.id < private.first_id_at(v_asked.until + interval '1 hour'))
     order by e.id desc limit 1);
   insert into public.event_replays (user_id, stage, is_dry_run, endpoint_id, entity_table, since, until, after_id, last_id, total)
   values (v_asked.user_id, v_asked.stage, coalesce(v_asked.is_dry_run, true), v_asked.endpoint_id, v_asked.entity_table, v_asked.since,
