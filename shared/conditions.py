@@ -40,6 +40,8 @@ from shared.expressions import (
 )
 from shared.expressions.syntax import Call, Collection, Literal, Macro, Node
 
+MAX_MISSING_TOLD = 3
+
 _BOOLEAN_CALLS = frozenset(
     {"||", "&&", "!_", "==", "!=", "<", "<=", ">", ">=", "in"}
     | {"contains", "startsWith", "endsWith", "matches", "dyn"}
@@ -57,14 +59,29 @@ class Condition:
         """Raises EvaluationFailed where the condition does not work with these values, and its
         subclass OutOfBudget where nothing more can be asked of the event.
         """
-        if self.expression is None:
-            return True
         try:
-            result = self.expression.evaluate(context)
+            return self._evaluate(context)
         except MissingValue:
             return False
+
+    def why_not(self, context: Context) -> str:
+        """Why the condition does not hold, in words, for one that does not. Raises as `holds` does."""
+        try:
+            self._evaluate(context)
+        except MissingValue:
+            missing = self.expression.missing(context) if self.expression else []
+            what = " and ".join(missing[:MAX_MISSING_TOLD]) or "a value that the condition reads"
+            return f"The condition is false, because {what} is not there or null"
+        return "The condition is false"
+
+    def _evaluate(self, context: Context) -> bool:
+        if self.expression is None:
+            return True
+        result = self.expression.evaluate(context)
         if not isinstance(result, bool):
-            raise EvaluationFailed("The condition is neither true nor false")
+            raise EvaluationFailed(
+                "The condition is neither true nor false; compare the value with something"
+            )
         return result
 
 

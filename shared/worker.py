@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,10 +26,12 @@ from starlette.routing import Route
 
 from shared.database import Database
 from shared.errors import InvalidRequest, Unauthorized
+from shared.replays import as_json, replay_batch
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes, success
 from shared.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
+
 
 Decide = Callable[[dict[str, Any]], list[dict[str, Any]]]
 """From what a claim RPC returned to the results that the finish RPC takes. Pure, and never raises for one bad event."""
@@ -59,6 +60,8 @@ class Counts:
     failed: int = 0
     lost: int = 0
     batches: int = 0
+    replayed: int = 0
+    """Events of the past that were decided about anew; see shared/replays.py."""
 
 
 class WorkRequest(BaseModel):
@@ -84,11 +87,23 @@ async def work(
             **({} if event_ids is None else {"p_event_ids": orjson.dumps(event_ids).decode()}),
         )
         if not batch["events"]:
+            # What came in goes first; named events are all that was asked for.
+            if event_ids is None and await _replay(database, stage, settings, counts):
+                continue
             break
         await _finish(database, stage, batch, counts)
         if event_ids is not None:
             break
     return counts
+
+
+async def _replay(
+    database: Database, stage: Stage, settings: WorkerSettings, counts: Counts
+) -> bool:
+    """Whether there was something of the past to work on."""
+    replayed = await replay_batch(database, stage.name, stage.decide, settings)
+    counts.replayed += replayed
+    return replayed > 0
 
 
 async def _finish(database: Database, stage: Stage, batch: dict[str, Any], counts: Counts) -> None:
@@ -113,7 +128,7 @@ async def _send(
     database: Database, stage: Stage, lease_id: str, results: list[dict[str, Any]]
 ) -> dict[str, Any]:
     answer: dict[str, Any] = await database.call(
-        f"finish_{stage.name}", p_lease_id=lease_id, p_results=_json(results)
+        f"finish_{stage.name}", p_lease_id=lease_id, p_results=as_json(results)
     )
     return answer | {"failed": sum("error" in result for result in results)}
 
@@ -126,14 +141,6 @@ async def _send_alone(
     except InvalidRequest:
         failed = {"id": result["id"], "error": "The outcome cannot be stored", "final": True}
         return await _send(database, stage, lease_id, [failed])
-
-
-def _json(results: list[dict[str, Any]]) -> str:
-    try:
-        return orjson.dumps(results).decode()
-    except TypeError:
-        # Integers beyond 64 bits, which orjson does not write; slower, and rare.
-        return json.dumps(results)
 
 
 def authorise(request: Request, secret: str) -> None:
@@ -157,7 +164,7 @@ def create_app(stage: Stage, settings: WorkerSettings) -> Starlette:
         except ValidationError:
             raise InvalidRequest('Send {} or {"event_ids": [up to 1000 ids]}') from None
         counts = await work(request.app.state.database, stage, settings, asked.event_ids)
-        if counts.claimed:
+        if counts.claimed or counts.replayed:
             logger.info("worked", extra={"stage": stage.name, **asdict(counts)})
         return success(asdict(counts))
 

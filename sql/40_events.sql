@@ -311,3 +311,13 @@ $$;
 comment on function private.finished(uuid[], uuid[]) is 'The answer of every finish: {finished[ids], lost[ids whose lease went to another worker]}.';
 revoke execute on function private.finished(uuid[], uuid[]) from public, anon, authenticated;
 grant execute on function private.finished(uuid[], uuid[]) to service_role;
+
+create function private.publish_because_of(p_event_id uuid) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  select pg_catalog.set_config('switchhook.webhook_event_id', coalesce(p_event_id::text, ''), true)
+$$;
+comment on function private.publish_because_of(uuid) is
+  'What is published in the rest of this transaction, be it by a trigger, is put down to this event; to none after null.';
+revoke execute on function private.publish_because_of(uuid) from public, anon, authenticated;
+grant execute on function private.publish_because_of(uuid) to service_role;

@@ -48,10 +48,17 @@ as $$
 declare
   v_new public.people := jsonb_populate_record(null::public.people, p_person);
   v_id uuid := private.find_person(p_event, p_person);
+  v_key text;
   -- An event about the person tells news of them; one about an order only fills in what was not known.
   v_is_about boolean := (private.entity_type(p_event.user_id, p_event.entity_table)).target_table = 'people';
 begin
   if v_id is not null then
+    select case
+        when p.id = p_event.person_id then 'earlier_try'
+        when lower(p.email) = lower(v_new.email) then 'email'
+        when p.phone = v_new.phone then 'phone'
+        else 'external_id' end
+    into v_key from public.people p where p.id = v_id;
     update public.people p set
       email = case when exists (select from public.people o
           where o.user_id = p.user_id and lower(o.email) = lower(v_new.email) and o.id <> p.id)
@@ -66,7 +73,7 @@ begin
       company = case when v_is_about then coalesce(v_new.company, p.company) else coalesce(p.company, v_new.company) end,
       title = case when v_is_about then coalesce(v_new.title, p.title) else coalesce(p.title, v_new.title) end
     where p.id = v_id;
-    perform private.log_step(p_event, 'update_person', p_person, jsonb_build_object('person_id', v_id));
+    perform private.log_step(p_event, 'update_person', p_person, jsonb_build_object('person_id', v_id, 'found_by', array[v_key]));
     return v_id;
   end if;
   if coalesce(v_new.email, v_new.phone, v_new.external_id, v_new.name) is null then
@@ -152,7 +159,8 @@ declare
 begin
   perform private.write_record(p_event.user_id, p_type, v_id, p_fields, v_found is null);
   perform private.log_step(p_event, case when v_found is null then 'create_entity' else 'update_entity' end, p_fields,
-    jsonb_build_object('entity_id', v_id, 'entity_table', p_type.name));
+    jsonb_build_object('entity_id', v_id, 'entity_table', p_type.name) || case when v_found is null then '{}'
+      else jsonb_build_object('found_by', case when v_found = p_event.entity_id then array['earlier_try'] else p_type.match_columns end) end);
   return v_id;
 end
 $$;
@@ -235,6 +243,7 @@ begin
       perform private.fail_step(v_result.id, v_result.error, coalesce(v_result.final, false));
       continue;
     end if;
+    perform private.publish_because_of(v_result.id);
     begin
       select e.* into v_event from public.webhook_events e where e.id = v_result.id;
       perform private.prepare_event(v_event, v_result.person, coalesce(v_result.fields, '{}'));
@@ -248,6 +257,7 @@ begin
         perform private.fail_step(v_result.id, sqlerrm, true);
     end;
   end loop;
+  perform private.publish_because_of(null);
 
   if v_prepared > 0 then
     perform private.wake('process_rules');

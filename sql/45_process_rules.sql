@@ -1,19 +1,13 @@
 -- The rules stage: actions that the rules of an owner decided on are applied, logged and finished in one transaction.
 
-create function public.claim_rules(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
-language plpgsql volatile security invoker set search_path = ''
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+create function private.rules_batch(p_event_ids uuid[]) returns jsonb
+language plpgsql stable security invoker set search_path = ''
 as $$
 declare
-  v_lease_id uuid := gen_random_uuid();
-  v_leased public.webhook_events[];
   v_events jsonb;
   v_user_ids uuid[];
+  v_entity_tables text[];
 begin
-  select array_agg(e) into v_leased from private.lease_events('rules', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e;
-  if v_leased is null then
-    return jsonb_build_object('lease_id', v_lease_id, 'events', '[]'::jsonb, 'rules', '[]'::jsonb, 'invoice_field_maps', '[]'::jsonb);
-  end if;
   select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
       'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
       'created_at', e.created_at,
@@ -22,11 +16,15 @@ begin
       'entity', private.record(e.user_id, e.entity_table, e.entity_id),
       'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
         where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
-    array_agg(distinct e.user_id)
-  into v_events, v_user_ids
-  from unnest(v_leased) e
-  join public.webhook_endpoints p on p.id = e.endpoint_id;
-  return jsonb_build_object('lease_id', v_lease_id, 'events', v_events,
+    array_agg(distinct e.user_id), array_agg(distinct e.entity_table)
+  into v_events, v_user_ids, v_entity_tables
+  from public.webhook_events e
+  join public.webhook_endpoints p on p.id = e.endpoint_id
+  where e.id = any (p_event_ids);
+  if v_events is null then
+    return jsonb_build_object('events', '[]'::jsonb, 'rules', '[]'::jsonb, 'invoice_field_maps', '[]'::jsonb);
+  end if;
+  return jsonb_build_object('events', v_events,
     'rules', coalesce((
       select jsonb_agg(jsonb_build_object('id', r.id, 'user_id', r.user_id, 'entity_table', r.entity_table, 'name', r.name,
         'condition', r.condition, 'priority', r.priority,
@@ -34,11 +32,27 @@ begin
           'action_config', a.action_config) order by a.position)
           from public.entity_rule_actions a where a.rule_id = r.id), '[]')) order by r.priority, r.created_at, r.id)
       from public.entity_automation_rules r
-      where r.user_id = any (v_user_ids) and r.is_active
-        and r.entity_table in (select e.entity_table from unnest(v_leased) e)), '[]'),
+      where r.user_id = any (v_user_ids) and r.is_active and r.entity_table = any (v_entity_tables)), '[]'),
     'invoice_field_maps', (
       select coalesce(jsonb_agg(jsonb_build_object('user_id', t.user_id, 'field_map', t.field_map)), '[]')
       from public.entity_types t where t.name = 'invoice' and (t.user_id is null or t.user_id = any (v_user_ids))));
+end
+$$;
+comment on function private.rules_batch(uuid[]) is
+  'Events with their person and record, and what decides about them: {events[], rules[], invoice_field_maps[]}. Changes nothing; a user gets what row level security lets them see.';
+revoke execute on function private.rules_batch(uuid[]) from public, anon;
+grant execute on function private.rules_batch(uuid[]) to authenticated, service_role;
+
+create function public.claim_rules(p_limit integer, p_lease_seconds integer, p_event_ids text default null) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_lease_id uuid := gen_random_uuid();
+  v_leased uuid[];
+begin
+  select array_agg(e.id) into v_leased from private.lease_events('rules', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e;
+  return jsonb_build_object('lease_id', v_lease_id) || private.rules_batch(v_leased);
 end
 $$;
 comment on function public.claim_rules(integer, integer, text) is
@@ -59,8 +73,8 @@ as $$
 $$;
 comment on function private.readable(jsonb) is
   'A row as JSON that any worker can read: without its nested values if they are deeper than 64 levels, its id alone if it is over 1 MiB.';
-revoke execute on function private.readable(jsonb) from public, anon, authenticated;
-grant execute on function private.readable(jsonb) to service_role;
+revoke execute on function private.readable(jsonb) from public, anon;
+grant execute on function private.readable(jsonb) to authenticated, service_role;
 
 create function private.record(p_user_id uuid, p_entity_table text, p_id uuid) returns jsonb
 language plpgsql stable security invoker set search_path = ''
@@ -82,8 +96,8 @@ exception
 end
 $$;
 comment on function private.record(uuid, text, uuid) is 'A record of an entity type as JSON; null where there is none.';
-revoke execute on function private.record(uuid, text, uuid) from public, anon, authenticated;
-grant execute on function private.record(uuid, text, uuid) to service_role;
+revoke execute on function private.record(uuid, text, uuid) from public, anon;
+grant execute on function private.record(uuid, text, uuid) to authenticated, service_role;
 
 create function private.action_target(p_event public.webhook_events, p_config jsonb) returns uuid
 language plpgsql stable security invoker set search_path = ''
@@ -260,6 +274,7 @@ begin
       continue;
     end if;
     select e.* into v_event from public.webhook_events e where e.id = v_result.id;
+    perform private.publish_because_of(v_event.id);
     v_errors := '{}';
     for v_action in select value from jsonb_array_elements(coalesce(v_result.actions, '[]')) loop
       v_error := private.run_action(v_event, v_action);
@@ -276,6 +291,7 @@ begin
       where e.id = v_result.id;
     end if;
   end loop;
+  perform private.publish_because_of(null);
   return private.finished(v_asked, v_held);
 end
 $$;

@@ -24,11 +24,16 @@ create table public.published_events (
   idempotency_key text constraint idempotency_keys_are_short check (length(idempotency_key) between 1 and 255),
   is_test boolean not null default false,
   created_at timestamptz not null default clock_timestamp(),
-  constraint published_events_user_id_idempotency_key_key unique (user_id, idempotency_key)
+  webhook_event_id uuid,
+  constraint published_events_user_id_idempotency_key_key unique (user_id, idempotency_key),
+  constraint published_events_webhook_event_fkey foreign key (user_id, webhook_event_id)
+    references public.webhook_events (user_id, id) on delete set null (webhook_event_id)
 );
 comment on table public.published_events is 'The outbox: every event that was published, once, whoever received it.';
 comment on column public.published_events.data is 'As it was published: json, not jsonb, keeps the order of its keys.';
 comment on column public.published_events.is_test is 'Made to try one webhook, and delivered to no other.';
+comment on column public.published_events.webhook_event_id is 'The event that came in and led to this one, by a rule or by the record that was made of it; null where none did.';
+create index published_events_webhook_event_idx on public.published_events (user_id, webhook_event_id) where webhook_event_id is not null;
 create index published_events_user_id_id_idx on public.published_events (user_id, id);
 alter table public.published_events enable row level security;
 create policy "owners and admins read what they published" on public.published_events for select to authenticated
@@ -126,11 +131,14 @@ create function private.publish(p_events private.outgoing_event[]) returns uuid[
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
+  v_cause uuid := nullif(current_setting('switchhook.webhook_event_id', true), '')::uuid;
   v_ids uuid[];
 begin
   with stored as (
-    insert into public.published_events (user_id, type, data, idempotency_key)
-    select e.user_id, e.type, e.data, e.idempotency_key from unnest(p_events) e
+    insert into public.published_events (user_id, type, data, idempotency_key, webhook_event_id)
+    select e.user_id, e.type, e.data, e.idempotency_key, case when v_cause is not null then (
+      select w.id from public.webhook_events w where w.user_id = e.user_id and w.id = v_cause) end
+    from unnest(p_events) e
     on conflict (user_id, idempotency_key) do nothing
     returning id
   )

@@ -142,22 +142,22 @@ async def list_rules(
 async def create_rule(session: Session, new: RuleFields) -> Success[Rule]:
     """Makes a rule with its actions."""
     columns = new.columns()
-    await _check(session, session.user_id, columns)
+    await check_rule(session, session.user_id, columns)
     return Success(data=await _save(session, None, columns))
 
 
 @router.get("/rules/{rule_id:uuid}", responses=refusals(NotFound))
 async def get_rule(session: Session, rule_id: UUID) -> Success[Rule]:
     """One rule with its actions."""
-    return Success(data=_rule(await _find(session, rule_id)))
+    return Success(data=_rule(await find_rule(session, rule_id)))
 
 
 @router.put("/rules/{rule_id:uuid}", responses=refusals(*SAVE, NotFound))
 async def replace_rule(session: Session, rule_id: UUID, new: RuleFields) -> Success[Rule]:
     """Replaces a rule with its actions."""
     columns = new.columns()
-    before = await _find(session, rule_id)
-    await _check(session, UUID(before["user_id"]), columns)
+    before = await find_rule(session, rule_id)
+    await check_rule(session, UUID(before["user_id"]), columns)
     return Success(data=await _save(session, rule_id, columns))
 
 
@@ -165,15 +165,15 @@ async def replace_rule(session: Session, rule_id: UUID, new: RuleFields) -> Succ
 async def change_rule(session: Session, rule_id: UUID, changes: RuleChanges) -> Success[Rule]:
     """Changes some fields of a rule."""
     columns = changes.columns()
-    before = await _find(session, rule_id)
-    await _check(session, UUID(before["user_id"]), columns)
+    before = await find_rule(session, rule_id)
+    await check_rule(session, UUID(before["user_id"]), columns)
     if "actions" in columns:
         kept = {name: before[name] for name in RuleFields.model_fields if name in before}
         return Success(data=await _save(session, rule_id, kept | columns))
     if columns:
         table = session.database.table("entity_automation_rules")
         await run(table.update(columns).eq("id", rule_id))
-    return Success(data=_rule(await _find(session, rule_id)))
+    return Success(data=_rule(await find_rule(session, rule_id)))
 
 
 @router.delete("/rules/{rule_id:uuid}", responses=refusals(NotFound))
@@ -185,7 +185,7 @@ async def delete_rule(session: Session, rule_id: UUID) -> Success[Deleted]:
     return Success(data=Deleted.model_validate(rows[0]))
 
 
-async def _check(session: UserSession, owner: UUID, columns: dict[str, Any]) -> None:
+async def check_rule(session: UserSession, owner: UUID, columns: dict[str, Any]) -> None:
     """Raises InvalidRequest or InvalidExpression, naming the field and the place in it."""
     with at_place("condition"):
         compile_condition(columns.get("condition"))
@@ -196,7 +196,7 @@ async def _check(session: UserSession, owner: UUID, columns: dict[str, Any]) -> 
     await require_entity_types(session, owner, named)
 
 
-async def _find(session: UserSession, rule_id: UUID) -> Row:
+async def find_rule(session: UserSession, rule_id: UUID) -> Row:
     query = session.database.table("entity_automation_rules").select(COLUMNS).eq("id", rule_id)
     rows: list[Row] = await run(query)
     if not rows:

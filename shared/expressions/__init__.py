@@ -110,6 +110,11 @@ class Expression:
                 raise MissingValue from None
             raise
 
+    def missing(self, context: Context) -> list[str]:
+        """What the expression reads that is not there or null, as it is written, in alphabetical order."""
+        absent = {_absent(context.roots, path) for path in self._reads}
+        return sorted(".".join(path) for path in absent if path)
+
     def _pay(self, variables: Mapping[str, Any], weight: int, context: Context) -> None:
         # For looking at the values too, so that what is refused in the end is not for nothing.
         context.spend(_EVALUATION + CONVERSION * weight)
@@ -207,3 +212,14 @@ def _meets_null(value: Any, path: Path) -> bool:
             return value is None
         value = value[key]
     return value is None
+
+
+def _absent(value: Any, path: Path) -> Path:
+    """As much of a path as leads to what is not there or null; empty where all is there."""
+    for position, key in enumerate(path):
+        if key == ANY:
+            break
+        value = value.get(key) if isinstance(value, Mapping) else None
+        if value is None:
+            return path[: position + 1]
+    return ()

@@ -166,6 +166,48 @@ def reprocess(
     return answer
 
 
+def start_replay(connection: Connection, user_id: uuid.UUID, stage: str, **asked: object) -> Row:
+    answer: Row = call_as(connection, user_id, "start_replay", p_replay={"stage": stage} | asked)
+    return answer
+
+
+def claim_replay(connection: Connection, stage: str, limit: int = 10) -> Row:
+    """A batch of a replay, leased for a minute."""
+    answer: Row = call(connection, "claim_replay", p_stage=stage, p_limit=limit, p_lease_seconds=60)
+    return answer
+
+
+def finish_replay(connection: Connection, lease_id: str, *results: Row) -> Row:
+    answer: Row = call(connection, "finish_replay", p_lease_id=lease_id, p_results=list(results))
+    return answer
+
+
+def replay(
+    connection: Connection, user_id: uuid.UUID, stage: str, *results: Row, **asked: object
+) -> Row:
+    """A replay of one batch, about which is decided so; what has become of it."""
+    started = start_replay(connection, user_id, stage, **asked)
+    batch = claim_replay(connection, stage)
+    assert claimed_ids(batch) == {result["id"] for result in results}
+    finish_replay(connection, batch["lease_id"], *results)
+    assert claim_replay(connection, stage)["events"] == []
+    return replay_row(connection, started["id"])
+
+
+def replay_row(connection: Connection, replay_id: str) -> Row:
+    return one(connection, "select * from public.event_replays where id = %s", [replay_id])
+
+
+def differences(connection: Connection, replay_id: object) -> dict[uuid.UUID, Row]:
+    """What would be different, by event."""
+    rows = connection.execute(
+        "select webhook_event_id, before, after from public.event_replay_differences "
+        "where replay_id = %s",
+        [replay_id],
+    ).fetchall()
+    return {row["webhook_event_id"]: row for row in rows}
+
+
 def audits(connection: Connection) -> list[Row]:
     return connection.execute(
         "select user_id, actor_id, action, target_id, details from public.audit_logs"

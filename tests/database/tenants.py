@@ -16,7 +16,7 @@ from tests.database.factories import (
     make_user,
     refusal,
 )
-from tests.database.pipeline import act, action, override, prepared
+from tests.database.pipeline import act, action, override, prepared, replay
 from tests.database.rpcs import Connection, Row, call, call_as, one
 
 READ = frozenset({"select"})
@@ -32,6 +32,8 @@ TABLES: dict[str, frozenset[str]] = {
     "entity_rule_actions": ALL,
     "entity_tags": ALL,
     "entity_types": ALL,
+    "event_replay_differences": READ,
+    "event_replays": READ | {"delete"},
     "event_types": ALL,
     "influencers": ALL,
     "invoices": ALL,
@@ -129,6 +131,7 @@ def key_columns(table: str) -> list[str]:
     composite = {
         "entity_tags": ["entity_id", "tag"],
         "entity_roles": ["entity_id", "role"],
+        "event_replay_differences": ["replay_id", "webhook_event_id"],
         "people_entities": ["person_id", "entity_id"],
     }
     return composite.get(table, ["id"])
@@ -189,6 +192,7 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
         description="A lead",
         target_table="people",
     )
+    replay(connection, owner, "rules", {"id": event["id"], "error": "No"})
     override(connection, owner, in_review(connection, endpoint), is_person=False)
     insert(connection, "public.event_types", user_id=owner, name="order.packed")
     make_webhook(connection, owner)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.process_rules.process_rules import BATCH_SECONDS, MAX_RESULTS, TOO_SLOW, decide
+from functions.process_rules.process_rules import BATCH_SECONDS, TOO_SLOW, decide
+from shared.rules import MAX_RESULTS
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ADA, BOB = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"

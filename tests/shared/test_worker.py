@@ -109,7 +109,14 @@ async def test_a_call_works_until_nothing_is_due_and_answers_with_counts(
     ids = events(5)
     answer = (await call(decided())).json()
     assert answer["status"] == "success"
-    assert answer["data"] == {"claimed": 5, "finished": 5, "failed": 0, "lost": 0, "batches": 3}
+    assert answer["data"] == {
+        "claimed": 5,
+        "finished": 5,
+        "failed": 0,
+        "lost": 0,
+        "batches": 3,
+        "replayed": 0,
+    }
     assert states(database, ids) == [("review", "pending", None)] * 5
 
 
