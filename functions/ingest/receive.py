@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.ingest.endpoints import Endpoint, Endpoints
-from shared.group_commit import GroupCommit
 from functions.ingest.ingest import Handshake, accept, outcome
 from functions.ingest.settings import IngestSettings
 from shared.body import read_body
 from shared.database import Database
 from shared.errors import HeadersTooLarge, InvalidSignature, UnknownEndpoint
+from shared.group_commit import GroupCommit
 from shared.responses import json_response, success
 from shared.signatures import Headers, SignedRequest
 

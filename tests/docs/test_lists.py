@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from functions.api.endpoint_models import EndpointFields
 from shared import field_maps
 from shared.actions import ACTIONS, validate_action
 from shared.conditions import compile_condition
 from shared.errors import error_classes
 from shared.field_functions import FieldFunctions
+from shared.management.endpoint_models import EndpointFields
 from shared.signatures import SCHEMES
 from tests.docs.documents import README, ROOT, codes, document, document_paths, names
 from tests.samples import shipped_types

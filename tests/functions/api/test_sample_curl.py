@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from functions.api.sample_curl import RECIPES, sample_curl
 from shared.errors import InvalidSignature
+from shared.management.sample_curl import RECIPES, sample_curl
 from shared.signatures import SCHEMES, Headers, SignedRequest, scheme_named
 from tests.functions.api.conftest import Account, data_of
 from tests.shared.signatures.factories import SETTINGS

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from functions.api.cursors import Row
-from functions.api.models import at_place
-from functions.api.webhook_models import MASK, WebhookFields
 from shared.conditions import compile_filter
 from shared.encryption import SecretBox
 from shared.errors import InvalidRequest
+from shared.management.cursors import Row
+from shared.management.models import at_place
+from shared.management.webhook_models import MASK, WebhookFields
 from shared.outgoing_headers import check_headers
 from shared.profiles import check_secret, checked_profile, generate_secret, header_names
 from shared.targets import TargetPolicy, check_target

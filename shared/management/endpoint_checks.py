@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from functions.api.models import at_place
 from shared import field_maps
 from shared.errors import InvalidRequest
+from shared.management.models import at_place
 from shared.signatures import Scheme, scheme_named
 
 Columns = dict[str, Any]

@@ -7,25 +7,25 @@ import logging
 
 import httpx
 
-from functions.api.settings import ApiSettings
-from functions.api.state import Api
 from shared.errors import ServiceUnavailable
+from shared.management.session import Backend
+from shared.management.settings import ManagementSettings
 
 logger = logging.getLogger(__name__)
 
 PATH = "/functions/v1/dispatch"
 
 
-async def deliver_now(api: Api, delivery_id: str, *, within_seconds: float) -> None:
+async def deliver_now(backend: Backend, delivery_id: str, *, within_seconds: float) -> None:
     """Returns when dispatch has done with a delivery, or has left it to another worker.
 
     Raises ServiceUnavailable. The delivery stays in the queue then.
     """
-    secret = api.settings.functions_secret.get_secret_value()
+    secret = backend.settings.functions_secret.get_secret_value()
     try:
         async with asyncio.timeout(within_seconds):
-            response = await api.http.post(
-                dispatch_url(api.settings),
+            response = await backend.http.post(
+                dispatch_url(backend.settings),
                 json={"delivery_ids": [delivery_id]},
                 headers={"Authorization": f"Bearer {secret}"},
                 timeout=within_seconds,
@@ -38,7 +38,7 @@ async def deliver_now(api: Api, delivery_id: str, *, within_seconds: float) -> N
         raise _unavailable(f"answered {response.status_code}")
 
 
-def dispatch_url(settings: ApiSettings) -> str:
+def dispatch_url(settings: ManagementSettings) -> str:
     return settings.dispatch_url or f"{settings.functions_url.rstrip('/')}{PATH}"
 
 

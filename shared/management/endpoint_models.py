@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstraints
 
-from functions.api import slugs
-from functions.api.models import (
+from shared.management import slugs
+from shared.management.models import (
     WHOLE,
     Changes,
     Confidence,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstraints
 
-from functions.api.cursors import Row
-from functions.api.models import (
+from shared.management.cursors import Row
+from shared.management.models import (
     WHOLE,
     Changes,
     Description,

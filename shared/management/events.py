@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from functions.api.cursors import Order, Row
-from functions.api.models import EntityTypeName, ListQuery, StoredResource, Timestamp
-from functions.api.routing import UserSession
 from shared.database import run
 from shared.errors import NotFound
+from shared.management.cursors import Order, Row
+from shared.management.models import EntityTypeName, ListQuery, StoredResource, Timestamp
+from shared.management.session import UserSession
 
 Status = Literal["pending", "processing", "processed", "failed"]
 Stage = Literal["classify", "review", "prepare", "rules", "done"]
