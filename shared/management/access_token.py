@@ -25,6 +25,10 @@ class Caller:
 
     user_id: UUID
     token: str = field(repr=False)
+    email: str = ""
+    """As the token says; empty for one that does not."""
+    expires_at: float = 0
+    """Unix seconds; 0 for a token that does not say."""
 
 
 def read_caller(authorization: str | None) -> Caller:
@@ -39,8 +43,14 @@ def read_caller(authorization: str | None) -> Caller:
     claims = _claims(token)
     if claims.get("role") != "authenticated":
         raise Unauthorized
+    email, expires_at = claims.get("email"), claims.get("exp")
     try:
-        return Caller(UUID(str(claims.get("sub"))), token)
+        return Caller(
+            UUID(str(claims.get("sub"))),
+            token,
+            email if isinstance(email, str) else "",
+            expires_at if isinstance(expires_at, int | float) else 0,
+        )
     except ValueError:
         raise Unauthorized from None
 

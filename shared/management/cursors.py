@@ -52,6 +52,13 @@ class Order(Generic[Key]):
             return rows, None
         return rows[:limit], self._encode(rows[limit - 1])
 
+    def start_of(self, cursor: str | None) -> str | None:
+        """What the first column has in the last row before a page; None for the first page.
+
+        For an RPC that pages by one column. Raises InvalidRequest for a cursor that is none of this list's.
+        """
+        return None if cursor is None else str(self._decode(cursor)[0])
+
     def _after(self, key: Key) -> str:
         """PostgREST's words for: the first columns as in the key, the next one past it."""
         operator = "lt" if self.descending else "gt"

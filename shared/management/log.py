@@ -84,6 +84,29 @@ async def list_log(session: UserSession, wanted: LogQuery) -> Page[EventSummary]
     return Page(items=items, next_cursor=next_cursor)
 
 
+async def search_log(session: UserSession, wanted: LogQuery, text: str) -> Page[EventSummary]:
+    """The same, of those in whose facts or payload a text stands. The newest 20,000 are looked at."""
+    found = await session.database.call(
+        "search_events",
+        p_text=text,
+        p_statuses=wanted.status or "processed,failed",
+        p_endpoint_id=None if wanted.endpoint_id is None else str(wanted.endpoint_id),
+        p_entity_table=wanted.entity_table,
+        p_since=None if wanted.since is None else wanted.since.isoformat(),
+        p_until=None if wanted.until is None else wanted.until.isoformat(),
+        p_before=NEWEST_FIRST.start_of(wanted.cursor),
+        p_everybody=wanted.owner == "all",
+        p_limit=wanted.limit + 1,
+    )
+    ids, next_cursor = NEWEST_FIRST.cut([{"id": one} for one in found], wanted.limit)
+    if not ids:
+        return Page(items=[], next_cursor=None)
+    query = session.database.table("webhook_events").select(SUMMARY_COLUMNS)
+    rows = await run(query.in_("id", [one["id"] for one in ids]).order("id", desc=True))
+    items = [EventSummary.model_validate(row) for row in rows]
+    return Page(items=items, next_cursor=next_cursor)
+
+
 async def get_logged_event(session: UserSession, event_id: UUID) -> LoggedEvent:
     row = await find_event(session, event_id, f"{DETAIL_COLUMNS},{LINK_COLUMNS}")
     entries = await _entries(session, event_id)

@@ -110,13 +110,18 @@ class Queued(Resource):
     skipped: list[Skipped]
 
 
-async def list_queue(session: UserSession, wanted: QueueQuery) -> QueuePage:
-    query = _queued(session, wanted, SUMMARY_COLUMNS)
+async def list_queue(
+    session: UserSession, wanted: QueueQuery, *, only_ready: bool = False
+) -> QueuePage:
+    """`only_ready` leaves out what has no entity type yet, which cannot be approved."""
+    query = _queued(session, wanted, SUMMARY_COLUMNS, only_ready=only_ready)
     rows = await run(NEWEST_FIRST.page_of(query, limit=wanted.limit, cursor=wanted.cursor))
     shown, next_cursor = NEWEST_FIRST.cut(rows, wanted.limit)
     count = len(shown)
     if next_cursor is not None or wanted.cursor is not None:
-        count = len(await run(_queued(session, wanted, "id").limit(MAX_COUNT)))
+        count = len(
+            await run(_queued(session, wanted, "id", only_ready=only_ready).limit(MAX_COUNT))
+        )
     items = [EventSummary.model_validate(row) for row in shown]
     return QueuePage(items=items, next_cursor=next_cursor, count=count)
 
@@ -155,9 +160,13 @@ async def reprocess_event(session: UserSession, event_id: UUID, start: Reprocess
     return await summary(session, event_id)
 
 
-def _queued(session: UserSession, wanted: QueueQuery, columns: str) -> Any:
+def _queued(
+    session: UserSession, wanted: QueueQuery, columns: str, *, only_ready: bool = False
+) -> Any:
     query = session.database.table("webhook_events").select(columns)
     query = filtered(query, session, wanted).neq("status", "processed")
+    if only_ready:
+        query = query.not_.is_("entity_table", "null")
     if wanted.status is not None:
         query = query.eq("status", wanted.status)
     stage = wanted.stage or ("review" if wanted.status is None else None)

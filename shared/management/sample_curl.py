@@ -73,6 +73,15 @@ def sample_curl(url: str, scheme_name: str, raw_settings: Mapping[str, Any]) -> 
     return "\n".join(["NOW=$(date +%s)", f"BODY={body}", *recipe.before, " \\\n  ".join(command)])
 
 
+def sample_body(scheme_name: str, raw_settings: Mapping[str, Any], now: int) -> str:
+    """The body of the sample, as it is at a time in unix seconds.
+
+    Raises InvalidRequest for an unknown scheme or settings that are not the scheme's.
+    """
+    settings = scheme_named(scheme_name).settings(raw_settings)
+    return RECIPES[scheme_name](settings).body.replace("NOW", str(now))
+
+
 def _header(name: str, literal: str = "", rest: str = "") -> str:
     return quote(f"{name}: {literal}") + rest
 

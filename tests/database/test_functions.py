@@ -35,6 +35,7 @@ USER_RPCS = {
     "get_overview",
     "get_webhook_health",
     "get_webhook_stats",
+    "lend_endpoint_secret",
     "override_event",
     "publish_event",
     "recover_webhook",
@@ -71,6 +72,7 @@ PRIVATE_FOR_USERS = {
     "is_admin",
     "is_deliverable",
     "is_event_name",
+    "lend_endpoint_secret",
     "override_event",
     "owns",
     "publish_event",
@@ -89,6 +91,7 @@ PRIVATE_FOR_USERS = {
 """What policies, triggers and the users' RPCs call in the user's name."""
 PRIVATE_NOT_FOR_THE_SERVICE = {
     "approve_events",
+    "lend_endpoint_secret",
     "override_event",
     "recover_webhook",
     "replay_event",
@@ -114,6 +117,7 @@ DEFINERS = {
     "approve_events",
     "complete_ticket",
     "is_admin",
+    "lend_endpoint_secret",
     "override_event",
     "publish_event",
     "publish_rows",

@@ -10,4 +10,6 @@ REVOKE ALL ON FUNCTION "public"."get_overview"(timestamp with time zone, timesta
 
 REVOKE ALL ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) FROM "anon";
 
+REVOKE ALL ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) FROM "anon";
+
 REVOKE ALL ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer) FROM "anon";

@@ -2,6 +2,32 @@
 
 set local check_function_bodies = off;
 
+CREATE OR REPLACE FUNCTION private.lend_endpoint_secret(p_endpoint_id uuid, p_ciphertext text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_expires_at timestamptz := now() + interval '2 minutes';
+begin
+  perform from public.webhook_endpoints e where e.id = p_endpoint_id and private.owns(e.created_by) for update;
+  if not found then
+    raise exception 'No such endpoint' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  delete from private.endpoint_secrets s where s.endpoint_id = p_endpoint_id and s.expires_at <= now();
+  if (select count(*) from private.endpoint_secrets s where s.endpoint_id = p_endpoint_id) >= 20 then
+    raise exception 'There were many tests just now; wait two minutes' using errcode = 'PT429', detail = 'WH014';
+  end if;
+  -- Older than all, since the newest secret is the one that the source has.
+  insert into private.endpoint_secrets (endpoint_id, ciphertext, created_at, expires_at)
+  values (p_endpoint_id, p_ciphertext, '-infinity', v_expires_at);
+  return v_expires_at;
+end
+$function$;
+
+ALTER FUNCTION "private"."lend_endpoint_secret"(uuid, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.queue_depth(p_user_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -167,6 +193,16 @@ $function$;
 
 ALTER FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION public.lend_endpoint_secret(p_endpoint_id uuid, p_secret_ciphertext text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('expires_at', private.lend_endpoint_secret(p_endpoint_id, p_secret_ciphertext))
+$function$;
+
+ALTER FUNCTION "public"."lend_endpoint_secret"(uuid, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION public.search_events(p_text text, p_statuses text, p_endpoint_id uuid, p_entity_table text, p_since timestamp with time zone, p_until timestamp with time zone, p_before uuid, p_everybody boolean, p_limit integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -200,6 +236,8 @@ $function$;
 
 ALTER FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer) OWNER TO "postgres";
 
+COMMENT ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) IS 'See public.lend_endpoint_secret.';
+
 COMMENT ON FUNCTION "private"."queue_depth"(uuid) IS 'What waits, for one user or (null) for all that the caller may see: {review, events (on their way), deliveries}, each counted up to 10000.';
 
 COMMENT ON FUNCTION "public"."get_endpoint_activity"(text, timestamp with time zone) IS 'What came in at up to 100 endpoints of the caller (p_endpoint_ids: a JSON array) since a time: [{id, received, failed, review, last_event_at}]. Of each, the newest 10000 events are counted.';
@@ -210,7 +248,13 @@ COMMENT ON FUNCTION "public"."get_overview"(timestamp with time zone, timestamp 
 
 COMMENT ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) IS 'How up to 100 webhooks of the caller (p_webhook_ids: a JSON array) fare since a time: [{id, attempts, delivered, p95_ms, waiting, last {outcome, status, error, at}}]. Of each, the newest 10000 attempts are counted; tests do not count.';
 
+COMMENT ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) IS 'Lets an encrypted secret verify at an endpoint of the caller for two minutes, beside its own, so that a test event can be signed. Answers {expires_at}.';
+
 COMMENT ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer) IS 'Ids of up to p_limit (1 to 101) events of the caller, or with p_everybody of all that they may see, newest first and older than p_before, in whose facts or payload a text stands, whatever its case. p_statuses: names with commas between them. Null filters nothing; the newest 20000 events that the filters leave are looked at.';
+
+REVOKE ALL ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) TO "authenticated";
 
 REVOKE ALL ON FUNCTION "private"."queue_depth"(uuid) FROM PUBLIC;
 
@@ -231,6 +275,10 @@ GRANT EXECUTE ON FUNCTION "public"."get_overview"(timestamp with time zone, time
 REVOKE ALL ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) TO "authenticated";
 
 REVOKE ALL ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer) FROM PUBLIC;
 
