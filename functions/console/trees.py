@@ -11,7 +11,7 @@ MAX_NODES = 2000
 MAX_DEPTH = 24
 MAX_ITEMS = 200
 MAX_TEXT = 2000
-OPEN_DEPTH = 2
+OPEN_DEPTH = 3
 """Levels that are unfolded at first."""
 
 

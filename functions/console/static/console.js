@@ -267,8 +267,8 @@ document.addEventListener("click", (event) => {
   }
 });
 
-localise(document);
 remember(document);
+localise(document);
 all("[data-webhook-form]").forEach(showChosen);
 all("[data-scheme-form]").forEach(showScheme);
 all("[data-action]").forEach(showAction);
