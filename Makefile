@@ -1,5 +1,5 @@
-# `make` lists the targets. Everything is installed into .venv, supabase/local/node_modules and (for the
-# tests) tests/node/node_modules: the one prerequisite is Python 3.11 or newer.
+# `make` lists the targets. Everything is installed into .venv and the folders node_modules of supabase/local,
+# functions/console and (for the tests) tests/node: the one prerequisite is Python 3.11 or newer.
 PYTHON ?= python3
 ARGS ?=
 NAME ?=
@@ -7,17 +7,18 @@ ONCE ?=
 
 BIN := .venv/bin
 LOCAL := supabase/local
+VENDOR := functions/console/static/vendor
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api local
+FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api console local
 export ONCE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down reset push test check format bench evaluate migration lock
+.PHONY: help setup run up down reset push test check format bench evaluate screenshots migration lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.ready $(LOCAL)/node_modules/.ready ## install the pinned Python and npm packages
+setup: .venv/.ready $(LOCAL)/node_modules/.ready $(VENDOR)/.ready ## install the pinned Python and npm packages
 
 run: setup ## start everything and send the sample webhooks; serve until Ctrl-C (ONCE=1: stop after them)
 	@exec $(BIN)/python $(LOCAL)/stack.py run
@@ -54,6 +55,9 @@ bench: setup ## measure ingest, the workers and the claim, as ratios
 evaluate: setup ## measure the classifier on labelled events; the page is .stack/evaluation.html
 	@$(BIN)/python -m tests.evaluation
 
+screenshots: setup tests/node/node_modules/.ready ## show every page of the console to Chromium, into .stack/screenshots (ARGS=folder)
+	@PYTHONPATH=.:$(LOCAL) $(BIN)/python -m tests.browser.screenshots $(ARGS)
+
 migration: setup ## write what sql/ has and the migrations lack as a new migration (NAME=add_orders, ARGS=--allow-drops)
 	@$(BIN)/python $(LOCAL)/migrations.py new "$(NAME)" $(ARGS)
 
@@ -78,6 +82,12 @@ UV_COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest -
 $(LOCAL)/node_modules/.ready: $(LOCAL)/package-lock.json .venv/.ready
 	@echo "Installing the npm packages into $(LOCAL)/node_modules (up to a minute)"
 	@$(BIN)/python $(NODE) ci
+	@touch $@
+
+# What the console's pages load of other people's.
+$(VENDOR)/.ready: functions/console/package-lock.json $(NODE) .venv/.ready
+	@echo "Installing the console's npm packages into functions/console"
+	@$(BIN)/python $(NODE) ci-console
 	@touch $@
 
 # Vendors' own libraries and receivers in JavaScript and PHP, which only tests ask.

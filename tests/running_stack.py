@@ -64,9 +64,9 @@ class RunningStack:
     def database_url(self) -> str:
         return self.values["DATABASE_URL"]
 
-    def sign_up(self) -> User:
-        """A new user, through the real Auth API."""
-        email, password = f"{uuid.uuid4().hex}@example.com", uuid.uuid4().hex
+    def sign_up(self, name: str | None = None) -> User:
+        """A new user, through the real Auth API. `name` is what stands before the @ in the address."""
+        email, password = f"{name or uuid.uuid4().hex}@example.com", uuid.uuid4().hex
         response = httpx.post(
             f"{self.api_url}/auth/v1/signup",
             headers={"apikey": self.publishable_key},

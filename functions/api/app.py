@@ -15,7 +15,7 @@ from functions.api import docs
 from functions.api.resources import ROUTERS
 from functions.api.routing import VersionedPaths, on_validation_error
 from functions.api.settings import ApiSettings
-from functions.api.state import Api, open_api
+from shared.management.session import Backend, open_backend
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 from shared.version import VERSION
 
@@ -26,12 +26,12 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """The ASGI application. Settings not given are read from the environment when it starts."""
 
     async def ping(request: Request) -> bool:
-        api: Api = request.app.state.api
-        return await api.database.ping()
+        backend: Backend = request.app.state.backend
+        return await backend.database.ping()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_api(settings or ApiSettings()) as app.state.api:
+        async with open_backend(settings or ApiSettings()) as app.state.backend:
             yield
 
     app = FastAPI(

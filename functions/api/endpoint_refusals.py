@@ -8,19 +8,13 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field, TypeAdapter
 
-from functions.api.cursors import Order
-from functions.api.endpoints import find_endpoint
-from functions.api.models import (
-    Page,
-    PageQuery,
-    StoredResource,
-    Success,
-    Timestamp,
-    refusals,
-)
+from functions.api.models import Success, refusals
 from functions.api.routing import Session, create_router
 from shared.database import run
 from shared.errors import InvalidRequest, NotFound
+from shared.management.cursors import Order
+from shared.management.endpoints import find_endpoint
+from shared.management.models import Page, PageQuery, StoredResource, Timestamp
 
 router = create_router("endpoints")
 

@@ -18,11 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from functions.api.endpoints import address_of, find_endpoint
-from functions.api.models import WITH_BODY, Request, Resource, Success, refusals
-from functions.api.routing import Session, UserSession, create_router
+from functions.api.models import WITH_BODY, Success, refusals
+from functions.api.routing import Session, create_router
 from functions.api.trial import Finding, Part, Question, events_of, examine
 from shared.errors import InvalidRequest, NotFound
+from shared.management.endpoints import address_of, find_endpoint
+from shared.management.models import Request, Resource
+from shared.management.session import UserSession
 from shared.signatures import Headers, SignedRequest, scheme_named
 
 router = create_router("endpoints")

@@ -1,123 +1,15 @@
-"""What all resources of the API have in common: how bodies are read, and how answers look.
-
-Requests take camelCase names only, no unknown ones, and no value of another type than documented.
-Answers are made from rows of the database, and carry `_id` beside `id`.
-"""
+"""The bodies that answers have: one for all that went well, one for every refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
-from uuid import UUID
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import (
-    AliasGenerator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    Strict,
-    StringConstraints,
-    computed_field,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticUndefined
-from typing_extensions import override
+from pydantic import BaseModel, Field
 
 from shared import errors
+from shared.management.models import Resource
 
 Data = TypeVar("Data")
-
-EntityTypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-"""Name of an entity type, which is what `entityTable` means everywhere."""
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Description = Annotated[str, StringConstraints(max_length=2000)]
-Confidence = Annotated[FiniteFloat, Field(ge=0, le=1)]
-UuidText = Annotated[UUID, Strict(False)]
-
-
-def _as_integer(value: object) -> object:
-    """JSON has one kind of number, so 5.0 is as good as 5."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-WHOLE = BeforeValidator(_as_integer)
-
-
-def _as_utc(value: object) -> object:
-    """A time as the database writes it, from a row (`2026-11-22 23:30:29.87+00`) or from JSON."""
-    return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
-
-
-Timestamp = Annotated[datetime, BeforeValidator(_as_utc)]
-"""ISO 8601 with Z."""
-
-
-def _require_text(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("must be a text such as 2026-11-25T10:00:00Z")  # noqa: TRY004 (pydantic's)
-    return value
-
-
-TimeText = Annotated[AwareDatetime, Strict(False), BeforeValidator(_require_text)]
-"""A time in a body: ISO 8601, with its offset."""
-
-EVENT_NAME_PATTERN = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
-EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN, max_length=128)]
-"""Name of an outgoing event, such as `ticket.created`."""
-
-
-class Request(BaseModel):
-    """A body that somebody sends."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
-
-    def columns(self) -> dict[str, Any]:
-        """Everything, under the names of the table's columns."""
-        return self.model_dump(mode="json")
-
-
-class Changes(Request):
-    """A body that changes only what it names. Comes first among the bases; the other one has the fields.
-
-    A field keeps its type, so null is taken only where the field may be null.
-    """
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        for field in cls.model_fields.values():
-            field.default = PydanticUndefined
-            field.default_factory = lambda: None
-        cls.model_rebuild(force=True)
-
-    @override
-    def columns(self) -> dict[str, Any]:
-        """What was sent, under the names of the table's columns."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-
-class Resource(BaseModel):
-    """Something the API answers with, made from a row."""
-
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(serialization_alias=to_camel), frozen=True
-    )
-
-
-class StoredResource(Resource):
-    """A resource with an id of its own."""
-
-    id: UUID
-
-    @computed_field(alias="_id", description="The same as `id`.")  # type: ignore[prop-decorator]
-    @property
-    def mongo_style_id(self) -> UUID:
-        return self.id
 
 
 class Success(BaseModel, Generic[Data]):
@@ -127,19 +19,6 @@ class Success(BaseModel, Generic[Data]):
     data: Data
 
 
-class Page(Resource, Generic[Data]):
-    """One page of a list."""
-
-    items: list[Data]
-    next_cursor: str | None = Field(
-        description="Send it as `cursor` for the next page; null on the last."
-    )
-
-
-class Deleted(StoredResource):
-    """What is left of something deleted."""
-
-
 class Failure(Resource):
     """The body of every refusal and failure."""
 
@@ -147,26 +26,6 @@ class Failure(Resource):
     error: str = Field(description="What went wrong, in words.")
     code: str = Field(description="The same for the same error, for programs.")
     request_id: str = Field(description="Also in the X-Request-Id header, and in our logs.")
-
-
-class PageQuery(BaseModel):
-    """What every list takes. An unknown parameter is refused: a misspelt filter would show too much."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-    limit: int = Field(default=50, ge=1, le=100)
-    cursor: str | None = Field(
-        default=None, max_length=1000, description="`nextCursor` of the page before."
-    )
-
-
-class ListQuery(PageQuery):
-    """What a list takes that may also show what is others'."""
-
-    owner: Literal["me", "all"] = Field(
-        default="me",
-        description="`all` shows what row level security lets the caller see: for admins, everybody's.",
-    )
 
 
 WITH_BODY: tuple[type[errors.SwitchhookError], ...] = (
@@ -190,12 +49,3 @@ def refusals(*possible: type[errors.SwitchhookError]) -> dict[int | str, dict[st
         description = f"{before['description']}; {words}" if before else words
         documented[error.status] = {"model": Failure, "description": description}
     return documented
-
-
-@contextmanager
-def at_place(place: str) -> Iterator[None]:
-    """What `shared` refuses inside is told with the field that it is about."""
-    try:
-        yield
-    except errors.InvalidRequest as error:
-        raise type(error)(f"{place}: {error.message}") from None

@@ -8,20 +8,13 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field, TypeAdapter
 
-from functions.api.cursors import Order
-from functions.api.events import EndpointReference
-from functions.api.models import (
-    Deleted,
-    ListQuery,
-    Page,
-    StoredResource,
-    Success,
-    Timestamp,
-    refusals,
-)
+from functions.api.models import Success, refusals
 from functions.api.routing import Session, create_router
 from shared.database import run
 from shared.errors import InvalidRequest, NotFound
+from shared.management.cursors import Order
+from shared.management.events import EndpointReference
+from shared.management.models import Deleted, ListQuery, Page, StoredResource, Timestamp
 
 router = create_router("overrides")
 

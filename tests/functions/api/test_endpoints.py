@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 
 from functions.api.settings import ApiSettings
-from functions.api.state import Api
 from shared.encryption import SecretBox
 from shared.errors import InvalidState
+from shared.management.session import Backend
 from shared.signatures import SCHEMES
 from tests.functions.api.conftest import (
     PUBLIC_URL,
@@ -319,7 +319,7 @@ async def test_a_change_may_name_entity_types_of_the_owner_only(
 
 async def test_a_change_meant_for_another_scheme_is_not_made(anna: Account, app: FastAPI) -> None:
     endpoint = await anna.create_endpoint(scheme="stripe")
-    api: Api = app.state.api
+    api: Backend = app.state.backend
     with pytest.raises(InvalidState):
         await api.database.as_user(anna.user.token).call(
             "update_webhook_endpoint",

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from functions.api.recipes import RECIPES
-from functions.api.sample_curl import sample_curl
 from shared.errors import InvalidSignature
 from shared.forms import parse_form
+from shared.management.recipes import RECIPES
+from shared.management.sample_curl import sample_curl
 from shared.signatures import SCHEMES, Headers, SignedRequest, scheme_named
 from shared.signatures.request import is_form
 from tests.functions.api.conftest import Account, data_of

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.api import webhook_trials
 from functions.api.app import create_app
-from functions.api.dispatcher import dispatch_url as url_for
 from functions.api.settings import ApiSettings
+from shared.management import webhook_trials
+from shared.management.dispatcher import dispatch_url as url_for
 from tests.functions.api.conftest import Account, Connection, client_of, data_of, refused
 from tests.functions.api.receiver import Answer, Receiver
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from functions.api.settings import ApiSettings
-from functions.api.webhook_checks import shown_url
 from shared.encryption import SecretBox
+from shared.management.webhook_checks import shown_url
 from tests.functions.api.conftest import Account, Connection, all_of, data_of, refused
 
 SLACK_URL = "https://hooks.slack.com/services/T00000000/B00000000/XXXXcanaryXXXX"

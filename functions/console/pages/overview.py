@@ -1,0 +1,77 @@
+"""What came in and went out, how fast, and what is in trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from functions.console.visits import Visit, get
+from shared.database import run
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time up to now, cut into pieces that begin at round times."""
+
+    words: str
+    piece: timedelta
+    points: int
+
+    def bounds(self, now: datetime) -> tuple[datetime, datetime]:
+        seconds = self.piece.total_seconds()
+        until = datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
+        return until - self.piece * self.points, until
+
+    @property
+    def minutes(self) -> float:
+        return self.piece.total_seconds() * self.points / 60
+
+
+WINDOWS: Mapping[str, Window] = {
+    "hour": Window("the last hour", timedelta(minutes=1), 60),
+    "day": Window("the last 24 hours", timedelta(minutes=30), 48),
+    "week": Window("the last 7 days", timedelta(hours=3), 56),
+}
+
+
+async def enter(request: Request) -> Response:
+    """The address without a slash at its end leads to the one with it."""
+    return RedirectResponse(f"{request.url.path}/", 307)
+
+
+async def show(visit: Visit) -> Response:
+    name = visit.request.query_params.get("window", "hour")
+    window = WINDOWS.get(name, WINDOWS["hour"])
+    since, until = window.bounds(datetime.now(UTC))
+    told = await visit.session.database.call(
+        "get_overview",
+        p_since=since.isoformat(),
+        p_until=until.isoformat(),
+        p_points=window.points,
+        p_everybody=visit.wants_everybody,
+    )
+    for direction in ("in", "out"):
+        for point in told[direction]["series"]:
+            point["at"] = datetime.fromisoformat(point["at"])
+    has_endpoint = await _has_any(visit, "webhook_endpoints")
+    return await visit.live_page(
+        "overview.html",
+        "overview_live.html",
+        windows=WINDOWS,
+        chosen=name if name in WINDOWS else "hour",
+        window=window,
+        told=told,
+        has_endpoint=has_endpoint,
+    )
+
+
+async def _has_any(visit: Visit, table: str) -> bool:
+    query = visit.session.database.table(table).select("id").eq("created_by", visit.session.user_id)
+    return bool(await run(query.limit(1)))
+
+
+ROUTES = (get("/", show),)

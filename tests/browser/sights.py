@@ -1,0 +1,99 @@
+"""An account with something on every page, and where those pages are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from receiver import Receiver, Reply
+from tests.browser.scenery import Account, Connection, add_history, order
+
+EMPTY_PAGES = {
+    "overview": "/",
+    "endpoints": "/endpoints",
+    "queue": "/queue",
+    "log": "/log",
+    "webhooks": "/webhooks",
+    "rules": "/rules",
+}
+SCHEMES = (("Stripe", "stripe"), ("GitHub", "github"), ("Shopify", "shopify"))
+
+
+@dataclass(frozen=True)
+class Sights:
+    account: Account
+    paths: dict[str, str]
+    """Every page, by name."""
+
+
+def furnish(account: Account, receiver: Receiver, database: Connection) -> Sights:
+    """Puts something of everything into an account."""
+    for name, scheme in SCHEMES:
+        account.create_endpoint(name=name, scheme=scheme)
+    shop = account.create_endpoint(name="Corner shop", defaultEntityTable="order")
+    good = account.create_webhook(
+        receiver.url, name="Warehouse", events=["order.*", "invoice.paid"]
+    )
+    bad = account.create_webhook(f"{receiver.url}/gone", name="Old billing", events=["invoice.*"])
+    rule = account.api("POST", "/rules", RULE)
+    account.api("POST", "/rules", RULE | {"name": "Welcome creators", "entityTable": "influencer"})
+    kind = account.api("POST", "/entity-types", ENTITY_TYPE)
+    receiver.reply = lambda request: Reply(503 if request.path.endswith("gone") else 200)
+    add_history(database, account, shop["id"], good["id"])
+    account.publish("invoice.paid", id="in_1")
+    waiting = [account.send(shop, **order(number)) for number in range(101, 106)]
+    through = account.send(shop, **order(100))
+    for event_id in (*waiting, through):
+        account.wait_until(event_id, stage="review")
+    account.api("POST", f"/queue/{through}/approve")
+    account.wait_until(through, status="processed")
+    test = account.api("POST", f"/webhooks/{bad['id']}/test", {"eventType": "invoice.paid"})
+    return Sights(
+        account,
+        {
+            "overview": "/?window=hour",
+            "overview-day": "/?window=day",
+            "endpoints": "/endpoints",
+            "endpoint": f"/endpoints/{shop['id']}",
+            "endpoint-new": "/endpoints/new?scheme=hmac",
+            "endpoint-edit": f"/endpoints/{shop['id']}/edit",
+            "queue": "/queue",
+            "log": "/log",
+            "log-failed": "/log?status=failed",
+            "event": f"/log/{through}",
+            "event-review": f"/log/{waiting[0]}",
+            "webhooks": "/webhooks",
+            "webhook": f"/webhooks/{good['id']}",
+            "webhook-failing": f"/webhooks/{bad['id']}",
+            "webhook-new": "/webhooks/new",
+            "webhook-edit": f"/webhooks/{good['id']}/edit",
+            "delivery": f"/webhooks/{bad['id']}/deliveries/{test['deliveryId']}",
+            "rules": "/rules",
+            "rule-new": "/rules/new",
+            "rule-edit": f"/rules/{rule['id']}/edit",
+            "settings": "/settings",
+            "entity-type": f"/settings/entity-types/{kind['id']}",
+            "event-type": "/settings/event-types/ticket.created",
+            "error": "/log/01a20000-0000-7000-8000-000000000000",
+        },
+    )
+
+
+RULE = {
+    "name": "Customers who order",
+    "entityTable": "order",
+    "condition": "event.data.total > 10",
+    "actions": [
+        {"actionType": "tag", "actionConfig": {"tags": ["ordered"]}},
+        {
+            "actionType": "send_notification",
+            "actionConfig": {"title": "An order of {{ entity.total }}"},
+        },
+    ],
+}
+ENTITY_TYPE = {
+    "name": "lead",
+    "description": "Somebody who may become a customer.",
+    "targetTable": "people",
+    "matchColumns": ["email"],
+    "fieldMap": {"email": "lower(data.email)", "name": "data.name"},
+}
