@@ -270,7 +270,7 @@ def test_what_became_of_others_rows_is_not_put_down_to_an_event(
 ) -> None:
     other = make_user(hosted_database)
     hosted_database.execute(
-        "create function public.echo() returns trigger language plpgsql as $$ begin"
+        "create function public.echo() returns trigger language plpgsql as $$ begin"  # noqa: S608
         f" insert into public.tickets (user_id, subject) values ('{other}', 'Echo');"
         " return null; end $$;"
         "create trigger echo after insert on public.orders for each row execute function public.echo()"

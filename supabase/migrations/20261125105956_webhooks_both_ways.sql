@@ -20,11 +20,21 @@ REVOKE ALL ON FUNCTION "public"."finish_replay"(uuid, text) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."finish_replay"(uuid, text) FROM "authenticated";
 
+REVOKE ALL ON FUNCTION "public"."get_endpoint_activity"(text, timestamp with time zone) FROM "anon";
+
 REVOKE ALL ON FUNCTION "public"."get_event_trace"(uuid) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."get_events_for_rules"(uuid, text, uuid, integer) FROM "anon";
 
+REVOKE ALL ON FUNCTION "public"."get_navigation"() FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."get_overview"(timestamp with time zone, timestamp with time zone, integer, boolean) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) FROM "anon";
+
 REVOKE ALL ON FUNCTION "public"."get_webhook_stats"(uuid, timestamp with time zone, timestamp with time zone, integer) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."publish_event"(text, text, uuid, text) FROM "anon";
 
@@ -39,6 +49,8 @@ REVOKE ALL ON FUNCTION "public"."replay_event"(uuid) FROM "anon";
 REVOKE ALL ON FUNCTION "public"."retry_delivery"(uuid) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."rotate_webhook_secret"(uuid, text, integer) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."start_replay"(text) FROM "anon";
 
