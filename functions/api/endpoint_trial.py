@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import time
 from base64 import b64decode
 from typing import Annotated, Self
@@ -69,7 +68,7 @@ class TriedRequest(Request):
             return self.body.encode()
         try:
             return b64decode(self.body_base64, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and letters beyond ASCII are another
             raise InvalidRequest("bodyBase64: it is not base64") from None
 
 

@@ -97,8 +97,8 @@ class Changes(Request):
 
     @override
     def columns(self) -> dict[str, Any]:
-        """What was sent, under the names of the table's columns."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        """What was sent, under the names of the table's columns; complete with defaults below the top."""
+        return self.model_dump(mode="json", include=self.model_fields_set)
 
 
 class Resource(BaseModel):

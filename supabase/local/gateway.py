@@ -20,7 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -88,7 +88,10 @@ def create_gateway(apps: Mapping[str, Starlette]) -> Starlette:
         routes=[Route("/healthz", health, methods=["GET"])],
         exception_handlers=EXCEPTION_HANDLERS,
     )
-    return Starlette(routes=[Mount("/", app=Dispatch(apps, own))], lifespan=lifespan)
+    gateway = Starlette(lifespan=lifespan)
+    # Not a route: its pattern would let no path with a line break through.
+    gateway.router.default = Dispatch(apps, own)
+    return gateway
 
 
 async def _health(app: ASGIApp) -> int:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 
 from gateway import FUNCTIONS, create_gateway
 
@@ -20,6 +21,7 @@ PATHS = {
     "/api/webhooks/received": "api",
     "/api/webhooks": "api",
     "/api/docs": "api",
+    "/api/queue/with%0Abreak": "api",
     "/functions/v1/classify": "classify",
     "/functions/v1/prepare-for-rules": "prepare_for_rules",
     "/functions/v1/process-rules": "process_rules",
@@ -32,7 +34,7 @@ class Function:
 
     def __init__(self, name: str, notes: list[str], health: int = 200) -> None:
         async def answer(request: Request) -> Response:
-            return PlainTextResponse(f"{name} {request.url.path}")
+            return PlainTextResponse(f"{name} {quote(request.scope['path'])}")
 
         async def healthz(_: Request) -> Response:
             return Response(status_code=health)
@@ -43,8 +45,8 @@ class Function:
             yield
             notes.append(f"{name} ends")
 
-        routes = [Route("/healthz", healthz), Route("/{path:path}", answer)]
-        self.app = Starlette(routes=routes, lifespan=lifespan)
+        self.app = Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan)
+        self.app.router.default = request_response(answer)
 
 
 def client(notes: list[str], **health: int) -> tuple[Starlette, httpx.AsyncClient]:

@@ -110,6 +110,7 @@ async def test_a_query_and_repeated_headers_can_be_given(anna: Account) -> None:
     [
         ({"body": "a", "bodyBase64": "YQ=="}, "either"),
         ({"bodyBase64": "?"}, "bodyBase64"),
+        ({"bodyBase64": "YQ¾="}, "bodyBase64"),
         ({"url": "http://[x"}, "url"),
         ({"method": "P OST"}, "method"),
         ({"headers": {"a": 1}}, "headers"),

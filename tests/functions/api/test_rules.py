@@ -73,6 +73,7 @@ async def test_a_rule_needs_little(anna: Account) -> None:
             "actions.0.actionConfig: tags.0: ",
         ),
         ({"actions": [{"type": "tag"}]}, "invalid_request", "actions.0."),
+        ({"actions": [{"actionType": "tag"}]}, "invalid_request", "actions.0.actionConfig: "),
         ({"actions": [{"actionType": "tag"}] * 51}, "invalid_request", "actions"),
         ({"surprise": 1}, "invalid_request", "surprise"),
     ],
