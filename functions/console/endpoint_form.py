@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.management.endpoint_models import EndpointChanges, EndpointFields
 
 SETTING = "setting."
 NUMBERS = frozenset({"toleranceSeconds"})
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def new_fields(form: Form) -> EndpointFields:
@@ -52,10 +54,17 @@ def _settings(form: Form, scheme: str) -> dict[str, Any]:
     guide = GUIDES.get(scheme)
     found: dict[str, Any] = {}
     for name in guide.settings if guide else ():
-        value = form.number(SETTING + name) if name in NUMBERS else form.text(SETTING + name)
-        if value not in (None, ""):
+        value = _setting(form, name)
+        if value not in (None, "", []):
             found[name] = value
     return found
+
+
+def _setting(form: Form, name: str) -> Any:
+    if name in NUMBERS:
+        return form.number(SETTING + name)
+    text = form.text(SETTING + name)
+    return CERTIFICATE.findall(text) if name == "certificates" else text
 
 
 def form_values(stored: Mapping[str, Any]) -> dict[str, Any]:
