@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 import layout
 from functions.api.settings import ApiSettings
 from functions.classify.settings import ClassifySettings
+from functions.console.settings import ConsoleSettings
 from functions.ingest.settings import IngestSettings
 from functions.prepare_for_rules.settings import PrepareForRulesSettings
 from functions.process_rules.settings import ProcessRulesSettings
@@ -20,6 +21,7 @@ from tests.running_stack import RunningStack
 CLASSES: tuple[type[Settings], ...] = (
     ApiSettings,
     ClassifySettings,
+    ConsoleSettings,
     IngestSettings,
     PrepareForRulesSettings,
     ProcessRulesSettings,
