@@ -263,6 +263,7 @@ def main() -> int:
             "events although it refused one twice.",
             style="green",
         )
+    console.print(f"Console     {demo.functions_url}/console")
     console.print(f"API         {demo.functions_url}/api/docs")
     console.print(
         f"Queue       {demo.functions_url}/api/queue   (with a token: First steps in README.md)"

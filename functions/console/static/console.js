@@ -6,13 +6,14 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 
 // ---- times: in the reader's zone, with the exact one on hover
 const today = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const atMinute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const sameYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const longAgo = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const precise = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 function written(date) {
   const now = new Date();
-  if (date.toDateString() === now.toDateString()) return today.format(date);
+  if (date.toDateString() === now.toDateString()) return (date % 60000 ? today : atMinute).format(date);
   return (date.getFullYear() === now.getFullYear() ? sameYear : longAgo).format(date);
 }
 
