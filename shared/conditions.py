@@ -39,6 +39,7 @@ from shared.expressions import (
     compile_expression,
 )
 from shared.expressions.syntax import Call, Collection, Literal, Macro, Node
+from shared.expressions.tokens import refuse
 
 MAX_MISSING_TOLD = 3
 
@@ -109,10 +110,11 @@ def _compile(text: str, roots: Roots) -> Condition | str:
         return Condition(None)
     try:
         expression = compile_expression(text, roots)
+        if not _may_be_a_boolean(expression.tree):
+            message = "A condition is true or false; compare the value with something"
+            refuse(message, text, len(text) - len(text.lstrip()))
     except InvalidExpression as error:
         return error.message
-    if not _may_be_a_boolean(expression.tree):
-        return "A condition is true or false; compare the value with something"
     return Condition(expression)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.errors import InvalidExpression
-from shared.expressions import library, patterns
+from shared.expressions import hints, library, patterns
 from shared.expressions.patterns import Weight
 from shared.expressions.syntax import (
+    MACROS,
     PRECEDENCE,
     Call,
     Collection,
@@ -75,6 +76,13 @@ _METHODS = frozenset(
         *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
     }
 )
+_READS_TEXT = {
+    "int": "'12'",
+    "uint": "'12'",
+    "double": "'12.5'",
+    "timestamp": "'2026-11-25T10:00:00Z'",
+    "duration": "'90s' or '1h30m'",
+}
 _TYPES = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type"})
 
 
@@ -155,8 +163,9 @@ class _Checker:
         if node.name in self._roots:
             return (node.name,)
         if node.name not in _TYPES:
-            message = f"There is no {node.name}; use {', '.join(self._roots)}"
-            refuse(message, self._text, node.position)
+            hyphen = self._text[: node.position].endswith("-")
+            advice = hints.about_name(node.name, self._roots, follows_hyphen=hyphen)
+            refuse(f"There is no {node.name}; {advice}", self._text, node.position)
         return None
 
     def _check_field(self, root: str, node: Member) -> None:
@@ -186,11 +195,40 @@ class _Checker:
             return
         known = _METHODS if node.is_method else _FUNCTIONS
         if node.function not in known:
-            message = f"There is no {'.' if node.is_method else ''}{node.function}()"
-            refuse(message, self._text, node.position)
+            others = frozenset() if node.is_method else _METHODS | MACROS
+            advice = hints.about_function(node.function, known, others)
+            dot = "." if node.is_method else ""
+            refuse(f"There is no {dot}{node.function}(); {advice}", self._text, node.position)
+        self._check_arguments(node)
         self.findings.functions.add(node.function)
         if node.function == "matches":
             self._check_pattern(node)
+
+    def _check_arguments(self, node: Call) -> None:
+        given = len(node.arguments) - node.is_method
+        if node.is_method and node.function.startswith("get"):
+            fits, wanted = given <= 1, "nothing, or a time zone in quotes"
+        elif node.is_method and node.function == "size":
+            fits, wanted = given == 0, "nothing: write size(value) or value.size()"
+        else:
+            fits, wanted = given == 1, "one value"
+        if not fits:
+            refuse(f"{node.function}() takes {wanted}", self._text, node.position)
+        literal = node.arguments[-1] if given else None
+        if (
+            node.function in _READS_TEXT
+            and isinstance(literal, Literal)
+            and literal.kind == "string"
+        ):
+            self._check_text(node.function, literal)
+
+    def _check_text(self, function: str, text: Literal) -> None:
+        """A text that is never read well is refused now, not with every event."""
+        try:
+            library.literal(f"{function}({text.text})")
+        except (library.EvaluationFailed, library.MissingValue):
+            message = f"{function}() takes a text such as {_READS_TEXT[function]}"
+            refuse(message, self._text, text.position)
 
     def _check_pattern(self, node: Call) -> None:
         pattern = node.arguments[1] if len(node.arguments) == 2 else None

@@ -84,7 +84,8 @@ def run(program: cel.Program, variables: dict[str, Any]) -> Any:
         message = "The types of the values do not go together; use int(), double() or string()"
         raise WrongValues(message) from None
     except RuntimeError:
-        raise WrongValues("A function is given a value that it cannot take") from None
+        message = "A function is given a value that it cannot take; ask for its type first, as in type(x) == string"
+        raise WrongValues(message) from None
     except Exception as error:  # noqa: BLE001 - its messages hold values, which must not be chained
         raise EvaluationFailed(_explain(error)) from None
     except BaseException as error:  # noqa: BLE001 - a panic
@@ -116,9 +117,20 @@ def _refuse(error: Exception, text: str) -> NoReturn:
     place = _PLACE.search(str(error))
     if place is None:
         raise InvalidExpression("The expression is not valid") from None
-    line, column, reason = int(place[1]), int(place[2]), place[3].split(" expecting ")[0]
-    before = "".join(text.splitlines(keepends=True)[: line - 1])
-    refuse(f"The expression is not valid: {reason.strip()}", text, len(before) + column - 1)
+    line, column = int(place[1]), int(place[2])
+    position = len("".join(text.splitlines(keepends=True)[: line - 1])) + column - 1
+    refuse(f"The expression is not valid; {_advice(place[3])}", text, position)
+
+
+def _advice(reason: str) -> str:
+    """The library speaks of its grammar; this speaks of what to write."""
+    if "int literal" in reason:
+        return "a whole number has 18 digits at most; write larger ones with a point, as 1e20"
+    if "token recognition" in reason:
+        return (
+            r"in a text, write \\ for a backslash, \n for a new line, \u00e4 for another character"
+        )
+    return "write it more plainly, with brackets"
 
 
 def _explain(error: Exception) -> str:

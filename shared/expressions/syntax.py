@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from shared.errors import InvalidExpression
+from shared.expressions import hints
 from shared.expressions.tokens import Token, refuse, tokens
 
 MAX_LENGTH = 2_000
@@ -23,6 +24,9 @@ MAX_DEPTH = 64
 """Levels of the tree: `1+1+1` has three. The library overflows a 512 KiB stack at 1,000."""
 
 MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "map", "filter"})
+
+RESERVED = frozenset({"in", "true", "false", "null"})
+"""No names of fields after a dot."""
 
 PRECEDENCE = (
     {"||": 1, "&&": 2}
@@ -178,17 +182,24 @@ class _Parser:
 
     def _unexpected(self, *, wanted: str = "") -> NoReturn:
         token = self._next
+        refuse(self._complaint(token, wanted), self._text, token.position)
+
+    def _complaint(self, token: Token, wanted: str) -> str:
         if token.kind == "end":
-            message = "The expression ends too early"
-            missing = f"; {wanted} is missing" if wanted else ""
-        else:
-            message = f"{token.text!r} is not expected here"
-            missing = f", but {wanted}" if wanted else ""
+            return f"The expression ends too early; {wanted or 'a value'} is missing"
         if token.kind == "error" and token.text in "'\"":
-            message = "A text is not closed, or not written as CEL wants it"
-        elif token.text == "=":
-            message, missing = "'=' is not expected here; compare with ==", ""
-        refuse(message + missing, self._text, token.position)
+            return "A text is not closed, or not written as CEL wants it; it ends with the quote it begins with"
+        before = self._tokens[self._at - 1] if self._at else None
+        hint = hints.about_token(
+            token.text, before.text if before else "", self._text[token.position + 1 :][:1]
+        )
+        if not hint and token.kind in ("name", "string", "number"):
+            hint = hints.about_value(follows_text=before is not None and before.kind == "string")
+        missing = f", but {wanted}" if wanted else ""
+        advice = hint or (
+            "" if wanted else "a value or an operator is missing, or this is too much"
+        )
+        return f"{token.text!r} is not expected here{missing}{advice and '; '}{advice}"
 
     def _expression(self) -> Node:
         self._nesting += 1
@@ -229,8 +240,14 @@ class _Parser:
                 continue
             if self._next.kind != "name":
                 self._unexpected(wanted="the name of a field")
+            self._refuse_reserved(self._next)
             node = self._named_part(node, self._take())
         return node
+
+    def _refuse_reserved(self, token: Token) -> None:
+        if token.text in RESERVED:
+            message = f'{token.text} cannot follow a dot; read the field as ["{token.text}"]'
+            refuse(message, self._text, token.position)
 
     def _named_part(self, operand: Node, name: Token) -> Node:
         if self._accept("("):
@@ -244,7 +261,10 @@ class _Parser:
         wanted = (2, 3) if name.text == "map" else (2,)
         variable = arguments[0] if len(arguments) in wanted else None
         if not isinstance(variable, Name):
-            refuse(f"{name.text}() takes a name and an expression", self._text, name.position)
+            message = (
+                f"{name.text}() takes a name and an expression, as in {name.text}(i, i.price > 5)"
+            )
+            refuse(message, self._text, name.position)
         return Macro(name.text, operand, variable.name, arguments[1:], name.position)
 
     def _primary(self) -> Node:
@@ -278,10 +298,10 @@ class _Parser:
     def _list(self, end: str, *, is_map: bool = False) -> tuple[Node, ...]:
         nodes: list[Node] = []
         while not self._accept(end):
-            if nodes:
-                self._expect(",")
-                if end != ")" and self._accept(end):
-                    break
+            if nodes and not self._accept(","):
+                self._unexpected(wanted=f"',' or {end!r}")
+            if nodes and end != ")" and self._accept(end):
+                break
             nodes.append(self._expression())
             if is_map:
                 self._expect(":")

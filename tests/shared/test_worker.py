@@ -193,3 +193,79 @@ async def test_a_wrong_body_is_400(body: Any, call: Work) -> None:
     response = await call(decided(), body)
     assert response.status_code == 400
     assert response.json()["code"] == "invalid_request"
+
+
+def replay(database: Connection, ids: list[str]) -> str:
+    """Has these events, now in review, classified anew by a dry run; its id. There is no other."""
+    database.execute("delete from public.event_replays")
+    database.execute("delete from public.webhook_events where id <> all (%s)", [ids])
+    rows = database.execute(
+        "update public.webhook_events set stage = 'review', entity_table = 'order', is_person = true"
+        " where id = any (%s) returning user_id",
+        [ids],
+    ).fetchall()
+    (row,) = database.execute(
+        "insert into public.event_replays (user_id, stage, is_dry_run, after_id, last_id)"
+        " values (%s, 'classify', true, %s, %s) returning id",
+        [rows[0]["user_id"], uuid.UUID(int=0), max(ids)],
+    ).fetchall()
+    return str(row["id"])
+
+
+def progress(database: Connection, replay_id: str) -> tuple[int, int, int]:
+    """Examined, different, failing."""
+    (row,) = database.execute(
+        "select examined, different, failing from public.event_replays where id = %s", [replay_id]
+    ).fetchall()
+    return row["examined"], row["different"], row["failing"]
+
+
+async def test_a_worker_with_nothing_due_decides_anew_about_the_past(
+    call: Work, events: Callable[[int], list[str]], database: Connection
+) -> None:
+    ids = events(3)
+    replay_id = replay(database, ids)
+    answer = (await call(decided(entity_table="invoice"))).json()["data"]
+    assert (answer["claimed"], answer["replayed"]) == (0, 3)
+    assert progress(database, replay_id) == (3, 3, 0)
+    assert states(database, ids) == [("review", "pending", None)] * 3
+
+
+async def test_what_comes_in_goes_before_the_past(
+    call: Work, events: Callable[[int], list[str]], database: Connection
+) -> None:
+    replay(database, events(2))
+    fresh = set(events(2))
+    seen: list[set[str]] = []
+
+    def decide(batch: dict[str, Any]) -> list[dict[str, Any]]:
+        seen.append({event["id"] for event in batch["events"]})
+        return decided()(batch)
+
+    answer = (await call(decide)).json()["data"]
+    assert (answer["claimed"], answer["replayed"]) == (2, 2)
+    assert seen[0] == fresh
+
+
+async def test_a_worker_that_is_given_events_leaves_the_past_alone(
+    call: Work, events: Callable[[int], list[str]], database: Connection
+) -> None:
+    replay_id = replay(database, events(2))
+    answer = (await call(decided(), {"event_ids": events(1)})).json()["data"]
+    assert (answer["finished"], answer["replayed"]) == (1, 0)
+    assert progress(database, replay_id) == (0, 0, 0)
+
+
+async def test_an_outcome_that_cannot_be_compared_fails_its_batch_and_not_the_replay(
+    call: Work, events: Callable[[int], list[str]], database: Connection
+) -> None:
+    ids = events(3)
+    replay_id = replay(database, ids)
+
+    def decide(batch: dict[str, Any]) -> list[dict[str, Any]]:
+        results = decided()(batch)
+        return [r | {"is_person": "maybe"} if r["id"] == ids[0] else r for r in results]
+
+    assert (await call(decide)).json()["data"]["replayed"] == 3
+    examined, _, failing = progress(database, replay_id)
+    assert (examined, failing) == (3, 2)  # batches are of two
