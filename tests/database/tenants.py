@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from tests.database.factories import in_review, insert, make_admin, make_endpoint, make_user
 from tests.database.deliveries import make_webhook, publish, work_deliveries
+from tests.database.factories import in_review, insert, make_admin, make_endpoint, make_user
 from tests.database.pipeline import act, action, override, prepared
 from tests.database.rpcs import Connection, Row, call_as, one
 
