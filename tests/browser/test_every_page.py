@@ -47,7 +47,7 @@ def test_no_page_breaks_wcag(
     out = console.open(color_scheme=scheme)
     found |= breaches(out, {"sign in": "/sign-in"}, "out")
 
-    assert found == {}
+    assert found == {}, "\n".join(f"{name}: {one}" for name, one in found.items())
 
 
 def breaches(reader: Reader, paths: dict[str, str], kind: str) -> dict[str, list[str]]:

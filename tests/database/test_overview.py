@@ -1,0 +1,242 @@
+"""What the console shows at a glance is what there is, of those whose rows one may see."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.database.deliveries import make_webhook, publish, set_webhook, work_deliveries
+from tests.database.factories import (
+    FAILED,
+    PROCESSED,
+    in_review,
+    insert,
+    make_admin,
+    make_endpoint,
+    make_event,
+    make_user,
+)
+from tests.database.rpcs import Connection, Row, call_as
+from tests.database.test_functions import SEARCH
+
+
+def overview(
+    connection: Connection,
+    user_id: uuid.UUID,
+    *,
+    everybody: bool = False,
+    points: int = 4,
+    hours: int = 1,
+) -> Row:
+    now = datetime.now(UTC)
+    answer: Row = call_as(
+        connection,
+        user_id,
+        "get_overview",
+        p_since=now - timedelta(hours=hours),
+        p_until=now + timedelta(minutes=1),
+        p_points=points,
+        p_everybody=everybody,
+    )
+    return answer
+
+
+def search(connection: Connection, user_id: uuid.UUID, text: str, **filters: Any) -> list[str]:
+    found: list[str] = call_as(
+        connection,
+        user_id,
+        "search_events",
+        **SEARCH | {"p_text": text, "p_everybody": False} | filters,
+    )
+    return found
+
+
+def refusal(connection: Connection, user_id: uuid.UUID, function: str, **arguments: Any) -> str:
+    with pytest.raises(psycopg.Error) as refused:
+        call_as(connection, user_id, function, **arguments)
+    return str(refused.value.diag.message_detail)
+
+
+def test_events_and_attempts_are_counted(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    for _ in range(3):
+        make_event(hosted_database, endpoint, **PROCESSED)
+    make_event(hosted_database, endpoint, **FAILED)
+    make_event(hosted_database, endpoint)
+    in_review(hosted_database, endpoint)
+    make_webhook(hosted_database, endpoint.user_id)
+    publish(hosted_database, endpoint.user_id)
+    work_deliveries(hosted_database)
+    publish(hosted_database, endpoint.user_id)
+
+    told = overview(hosted_database, endpoint.user_id)
+    incoming, outgoing = told["in"], told["out"]
+    assert (incoming["received"], incoming["processed"], incoming["failed"]) == (6, 3, 1)
+    assert (outgoing["attempts"], outgoing["delivered"], outgoing["failed"]) == (1, 1, 0)
+    assert told["queue"] == {"review": 1, "events": 1, "deliveries": 1}
+    assert len(incoming["series"]) == len(outgoing["series"]) == 4
+    assert sum(point["total"] for point in incoming["series"]) == 6
+    assert incoming["series"][-1]["good"] == 3
+    assert incoming["p50_ms"] is not None
+
+
+def test_each_time_has_the_events_of_its_own(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    ago = datetime.now(UTC) - timedelta(minutes=150)
+    old = uuid.UUID(int=(int(ago.timestamp() * 1000) << 80) | uuid.uuid4().int >> 48)
+    make_event(hosted_database, endpoint, id=old, created_at=ago)
+    make_event(hosted_database, endpoint)
+
+    assert overview(hosted_database, endpoint.user_id)["in"]["received"] == 1
+    told = overview(hosted_database, endpoint.user_id, hours=4, points=4)
+    assert [point["total"] for point in told["in"]["series"]] == [0, 1, 0, 1]
+
+
+def test_what_is_in_trouble_is_named(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database, name="Broken shop")
+    make_event(hosted_database, endpoint, **FAILED)
+    failing = make_webhook(hosted_database, endpoint.user_id, name="Failing")
+    publish(hosted_database, endpoint.user_id)
+    work_deliveries(hosted_database, state="failed")
+    make_webhook(hosted_database, endpoint.user_id, name="Fine")
+    off = make_webhook(hosted_database, endpoint.user_id, name="Off", active=False)
+    set_webhook(hosted_database, off, disabled_reason="It is gone")
+    make_webhook(hosted_database, endpoint.user_id, name="Paused", active=False)
+
+    told = overview(hosted_database, endpoint.user_id)
+    assert [(one["name"], one["failed"]) for one in told["in"]["trouble"]] == [("Broken shop", 1)]
+    assert [one["name"] for one in told["out"]["trouble"]] == ["Failing", "Off"]
+    assert told["out"]["trouble"][0]["id"] == str(failing.id)
+    assert told["out"]["trouble"][1]["reason"] == "It is gone"
+
+
+def test_everybodys_rows_are_counted_for_admins_only(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    make_event(hosted_database, endpoint, **FAILED)
+    in_review(hosted_database, endpoint)
+    other, admin = make_user(hosted_database), make_admin(hosted_database)
+
+    for user_id, is_shown in ((other, False), (admin, True)):
+        assert overview(hosted_database, user_id)["in"]["received"] == 0
+        told = overview(hosted_database, user_id, everybody=True)
+        assert (told["in"]["received"] >= 2) is is_shown
+        assert (told["queue"]["review"] >= 1) is is_shown
+        assert bool(told["in"]["trouble"]) is is_shown
+
+
+def test_the_navigation_tells_of_the_callers_own(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    in_review(hosted_database, endpoint)
+    told = {
+        user_id: call_as(hosted_database, user_id, "get_navigation")
+        for user_id in (endpoint.user_id, make_admin(hosted_database))
+    }
+    assert list(told.values()) == [
+        {"is_admin": False, "review": 1},
+        {"is_admin": True, "review": 0},
+    ]
+
+
+@pytest.mark.parametrize("points", [0, 201, None])
+def test_a_time_that_is_none_is_refused(hosted_database: Connection, points: int | None) -> None:
+    user_id = make_user(hosted_database)
+    times = {"p_since": "2026-01-01T00:00:00Z", "p_until": "2026-01-02T00:00:00Z"}
+    more = {"p_points": points, "p_everybody": False}
+    assert refusal(hosted_database, user_id, "get_overview", **times, **more) == "WH001"
+    backwards = {"p_since": times["p_until"], "p_until": times["p_since"], "p_points": 3}
+    answer = refusal(hosted_database, user_id, "get_overview", **backwards, p_everybody=False)
+    assert answer == "WH001"
+
+
+def test_activity_and_health_are_of_each(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    make_event(hosted_database, endpoint, **FAILED)
+    in_review(hosted_database, endpoint)
+    webhook = make_webhook(hosted_database, endpoint.user_id)
+    publish(hosted_database, endpoint.user_id)
+    work_deliveries(hosted_database, state="failed")
+    since = datetime.now(UTC) - timedelta(hours=1)
+
+    (activity,) = call_as(
+        hosted_database,
+        endpoint.user_id,
+        "get_endpoint_activity",
+        p_endpoint_ids=[str(endpoint.id)],
+        p_since=since,
+    )
+    assert (activity["received"], activity["failed"], activity["review"]) == (2, 1, 1)
+    assert activity["last_event_at"] is not None
+    (health,) = call_as(
+        hosted_database,
+        endpoint.user_id,
+        "get_webhook_health",
+        p_webhook_ids=[str(webhook.id)],
+        p_since=since,
+    )
+    assert (health["attempts"], health["delivered"]) == (1, 0)
+    assert health["last"]["outcome"] == "failed"
+
+
+def test_events_are_found_by_what_stands_in_them(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    ids = [
+        str(make_event(hosted_database, endpoint, payload=payload, **FAILED))
+        for payload in ({"note": "A Needle"}, {"note": "100%_sure"}, {"note": "hay"})
+    ]
+    waiting = make_event(hosted_database, endpoint, payload={"note": "needle"})
+
+    assert search(hosted_database, endpoint.user_id, "nEEdle") == [ids[0]]
+    assert search(hosted_database, endpoint.user_id, "100%_s") == [ids[1]]
+    assert search(hosted_database, endpoint.user_id, "0%s") == []
+    assert search(hosted_database, endpoint.user_id, ids[2]) == [ids[2]]
+    assert search(hosted_database, endpoint.user_id, "order.created") == ids[::-1]
+    assert search(hosted_database, endpoint.user_id, "order", p_before=ids[1]) == [ids[0]]
+    assert search(hosted_database, endpoint.user_id, "order", p_limit=1) == [ids[2]]
+    assert str(waiting) not in search(hosted_database, endpoint.user_id, "needle")
+    assert search(hosted_database, make_user(hosted_database), "needle") == []
+    for wrong in ({"p_text": ""}, {"p_text": "x" * 201}, {"p_limit": 102}):
+        arguments = SEARCH | {"p_text": "x"} | wrong
+        assert refusal(hosted_database, endpoint.user_id, "search_events", **arguments) == "WH001"
+
+
+def secrets(connection: Connection, endpoint_id: uuid.UUID) -> list[Row]:
+    return connection.execute(
+        "select ciphertext, expires_at from private.endpoint_secrets where endpoint_id = %s "
+        "order by created_at desc",
+        [endpoint_id],
+    ).fetchall()
+
+
+def test_a_lent_secret_is_good_for_a_moment_and_never_the_newest(
+    hosted_database: Connection,
+) -> None:
+    endpoint = make_endpoint(hosted_database)
+    insert(
+        hosted_database, "private.endpoint_secrets", endpoint_id=endpoint.id, ciphertext="its own"
+    )
+    lend = {"p_endpoint_id": endpoint.id, "p_secret_ciphertext": "lent"}
+    answer = call_as(hosted_database, endpoint.user_id, "lend_endpoint_secret", **lend)
+
+    kept = secrets(hosted_database, endpoint.id)
+    assert [one["ciphertext"] for one in kept] == ["its own", "lent"]
+    assert kept[0]["expires_at"] is None
+    assert answer["expires_at"] is not None
+    assert kept[1]["expires_at"] - datetime.now(UTC) < timedelta(minutes=3)
+
+    hosted_database.execute(
+        "update private.endpoint_secrets set expires_at = now() where ciphertext = 'lent'"
+    )
+    call_as(hosted_database, endpoint.user_id, "lend_endpoint_secret", **lend)
+    assert len(secrets(hosted_database, endpoint.id)) == 2
+
+
+def test_only_so_many_secrets_are_lent_at_a_time(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    lend = {"p_endpoint_id": endpoint.id, "p_secret_ciphertext": "lent"}
+    for _ in range(20):
+        call_as(hosted_database, endpoint.user_id, "lend_endpoint_secret", **lend)
+    assert refusal(hosted_database, endpoint.user_id, "lend_endpoint_secret", **lend) == "WH014"
