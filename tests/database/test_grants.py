@@ -19,6 +19,7 @@ PRIVILEGES = [
 ]
 SERVICE = dict.fromkeys(TABLES, ALL) | {
     "audit_logs": READ,
+    "endpoint_reconciliations": READ,
     "webhook_refusals": READ | {"insert", "delete"},
 }
 
