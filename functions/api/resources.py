@@ -5,6 +5,7 @@ from __future__ import annotations
 from functions.api import (
     deliveries,
     delivery_log,
+    endpoint_reconcile,
     endpoint_refusals,
     endpoint_trial,
     endpoints,
@@ -31,6 +32,7 @@ ROUTERS = tuple(
         endpoints,
         endpoint_refusals,
         endpoint_trial,
+        endpoint_reconcile,
         queue,
         overrides,
         trace,

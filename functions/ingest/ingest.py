@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import uuid_utils
+from uuid_utils import uuid7
 
 from functions.ingest.endpoints import Endpoint
 from shared import errors
 from shared.contents import Content, check_media_type, contents_of, is_batch
-from shared.signatures import Handshake, SignedRequest, storable_headers
-
-MAX_KEY_LENGTH = 200
+from shared.incoming_events import incoming_event
+from shared.signatures import Handshake, SignedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +57,10 @@ def greet(request: SignedRequest, endpoint: Endpoint) -> Handshake | None:
 
 
 def _row(request: SignedRequest, endpoint: Endpoint, content: Content) -> bytes:
-    facts = endpoint.scheme.describe(request, content.parsed.value, endpoint.settings)
-    row: dict[str, Any] = {
-        "id": str(uuid_utils.uuid7()),
-        "endpoint_id": endpoint.id,
-        "external_id": facts.external_id,
-        "event_type": facts.event_type,
-        "headers": storable_headers(request.headers, endpoint.credential_headers),
-        "scheme": endpoint.scheme.name,
-        "dedupe_key": dedupe_key(facts.delivery_id, content.body),
-        # Base64 passes through two layers of JSON without growing by escapes.
-        "body": base64.b64encode(content.body).decode(),
-        "content_type": request.headers.single(b"content-type").decode("latin-1")[:200] or None,
-    }
-    if content.parsed.altered or content.body.startswith(b"\xef\xbb\xbf"):
-        # The database makes the payload from the body itself; here it could not.
-        row["payload"] = orjson.Fragment(content.parsed.text)
-    return orjson.dumps(row)
-
-
-def dedupe_key(delivery_id: str | None, body: bytes) -> str:
-    """By which a delivery is known again: the sender's own id of it, else its body."""
-    if delivery_id is None:
-        return "body:" + hashlib.sha256(body).hexdigest()
-    if len(delivery_id) > MAX_KEY_LENGTH:
-        return "id:sha256:" + hashlib.sha256(delivery_id.encode()).hexdigest()
-    return f"id:{delivery_id}"
+    row = incoming_event(
+        request, content, endpoint.scheme, endpoint.settings, endpoint.credential_headers
+    )
+    return orjson.dumps(row | {"id": str(uuid7()), "endpoint_id": endpoint.id})
 
 
 def outcome(result: dict[str, Any]) -> dict[str, str]:

@@ -26,6 +26,7 @@ TABLES: dict[str, frozenset[str]] = {
     "audit_logs": READ,
     "chat_messages": ALL,
     "classification_overrides": READ | {"delete"},
+    "endpoint_reconciliations": READ,
     "entities": ALL,
     "entity_automation_rules": ALL,
     "entity_roles": ALL,
@@ -199,3 +200,7 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
     publish(connection, owner)
     work_deliveries(connection)
     call(connection, "record_refusals", p_refusals=[refusal(endpoint)])
+    fetched = make_endpoint(connection, owner, scheme="github")
+    call_as(
+        connection, owner, "reconcile_endpoint", p_endpoint_id=fetched.id, p_events=[], p_state={}
+    )

@@ -20,6 +20,7 @@ PRIVILEGES = [
 SERVICE = dict.fromkeys(TABLES, ALL) | {
     "audit_logs": READ,
     "classification_overrides": READ,
+    "endpoint_reconciliations": READ,
     "webhook_refusals": READ | {"insert", "delete"},
 }
 

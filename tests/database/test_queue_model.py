@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import multiple, precondition, rule
+from hypothesis.stateful import initialize, multiple, precondition, rule
 from uuid_utils.compat import uuid7
 
 from tests.database.deliveries import (
@@ -55,8 +55,9 @@ class Events(QueueModel):
         self.endpoint = make_endpoint(connection)
         self.sent: list[Row] = []
 
+    @initialize()
     @rule(count=SOME)
-    def webhooks_come(self, count: int) -> None:
+    def webhooks_come(self, count: int = 3) -> None:
         sent = [incoming(self.endpoint) for _ in range(count)]
         with self.changing():
             answer = ingest(self.connection, *sent)
@@ -162,12 +163,14 @@ class Deliveries(QueueModel):
         super().__init__(connection)
         self.webhook = make_webhook(connection)
 
-    @rule()
-    def an_event_is_published(self) -> None:
-        with self.changing():
-            publish(self.connection, self.webhook.user_id)
-        (new,) = self.rows().keys() - self.beliefs.keys()
-        self.beliefs[new] = Belief()
+    @initialize()
+    @rule(count=SOME)
+    def events_are_published(self, count: int = 3) -> None:
+        for _ in range(count):
+            with self.changing():
+                publish(self.connection, self.webhook.user_id)
+            (new,) = self.rows().keys() - self.beliefs.keys()
+            self.beliefs[new] = Belief()
 
     @rule(target=QueueModel.leases, limit=SOME)
     def a_worker_claims(self, limit: int) -> Any:

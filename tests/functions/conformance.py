@@ -10,6 +10,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -52,9 +53,8 @@ class Sender:
 
 def operations(description: dict[str, Any]) -> dict[str, Operation]:
     """All of a description's, by method and path."""
-    schema = schemathesis.openapi.from_dict(description)
-    found = [operation for path in schema.values() for operation in path.values()]
-    return {operation.label: operation for operation in found}
+    found = schemathesis.openapi.from_dict(description).get_all_operations()
+    return {result.ok().label: result.ok() for result in found if isinstance(result, Ok)}
 
 
 def assert_conforms(operation: Operation, mode: Mode, times: int, sender: Sender) -> None:
