@@ -89,6 +89,7 @@ PRIVATE_NOT_FOR_THE_SERVICE = {
     "reprocess_events",
     "retry_delivery",
     "rotate_webhook_secret",
+    "schedule",
     "store_webhook_secrets",
     "test_webhook",
     "track_table",
@@ -106,6 +107,7 @@ TRIGGERS = {
 DEFINERS = {
     "add_webhook_state",
     "approve_events",
+    "call_function",
     "complete_ticket",
     "is_admin",
     "override_event",
