@@ -10,7 +10,7 @@ DAYS ?= 90
 BIN := .venv/bin
 LOCAL := supabase/local
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules dispatch api local
+FUNCTION_GROUPS := ingest classify prepare_for_rules process_rules dispatch api cli local
 export ONCE
 
 .DEFAULT_GOAL := help

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 import layout
 from functions.api.settings import ApiSettings
 from functions.classify.settings import ClassifySettings
+from functions.cli.settings import CliSettings
 from functions.dispatch.settings import DispatchSettings
 from functions.ingest.settings import IngestSettings
 from functions.prepare_for_rules.settings import PrepareForRulesSettings
@@ -21,6 +22,7 @@ from tests.running_stack import RunningStack
 CLASSES: tuple[type[Settings], ...] = (
     ApiSettings,
     ClassifySettings,
+    CliSettings,
     DispatchSettings,
     IngestSettings,
     PrepareForRulesSettings,

@@ -21,6 +21,7 @@ import pytest
 
 from layout import ROOT
 from processes import free_port
+from shared.errors import ServiceUnavailable
 from tests.running_stack import User
 
 INDEX = ROOT / "supabase" / "functions" / "webhook-ingest" / "index.ts"
@@ -161,8 +162,9 @@ def test_where_ingest_is_away_the_sender_is_told_to_come_again(tmp_path: Path) -
     with edge_function(f"http://127.0.0.1:{free_port()}", tmp_path) as edge:
         answer = edge.post(f"{PREFIX}/shop", content=b"{}")
 
-    assert answer.status_code == 500
-    assert answer.json()["code"] == "internal_error"
+    assert answer.status_code == ServiceUnavailable.status
+    assert answer.json()["code"] == ServiceUnavailable.code
+    assert answer.json()["error"] == ServiceUnavailable.default_message
     assert answer.headers["retry-after"] == "5"
 
 

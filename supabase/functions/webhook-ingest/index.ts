@@ -19,7 +19,8 @@ Deno.serve(async (request) => {
     return new Response(answer.body, { status: answer.status, headers: passedOn(answer.headers) });
   } catch (error) {
     console.error("ingest cannot be reached", error instanceof Error ? error.name : "");
-    const content = { status: "error", error: "Something went wrong on our side", code: "internal_error" };
-    return Response.json(content, { status: 500, headers: { "retry-after": "5" } });
+    const words = "Something that this needs cannot be reached; try again";
+    const content = { status: "error", error: words, code: "service_unavailable" };
+    return Response.json(content, { status: 503, headers: { "retry-after": "5" } });
   }
 });
