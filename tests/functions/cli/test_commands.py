@@ -1,0 +1,170 @@
+"""Every command as it is typed, against the functions as they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.cli.__main__ import app
+from shared.signatures import SCHEMES
+from tests.docs.documents import README
+from tests.running_stack import RunningStack, User
+
+DELIVERED: dict[str, Any] = {"events": ["*"], "url": "http://127.0.0.1:9/hook"}
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command line as one user."""
+
+    environment: dict[str, str]
+    url: str
+    token: str
+
+    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "functions.cli", *arguments],
+            env=self.environment | changes,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def json(self, *arguments: str, **changes: str) -> Any:
+        answer = self.run(*arguments, "--json", **changes)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return json.loads(answer.stdout)
+
+    def create(self, path: str, **fields: object) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.post(f"{self.url}/api/{path}", headers=headers, json=fields, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+
+@pytest.fixture
+def cli(
+    stack: RunningStack, functions_url: str, new_user: Callable[[], User], project_root: Path
+) -> Cli:
+    user = new_user()
+    environment = {
+        **os.environ,
+        **stack.values,
+        "DEMO_EMAIL": user.email,
+        "DEMO_PASSWORD": user.password,
+        "PYTHONPATH": str(project_root),
+        "COLUMNS": "200",
+    }
+    return Cli(environment, functions_url, user.token)
+
+
+def test_every_command_is_told() -> None:
+    rows = README.table("Command line", "command")
+    told = {row["command"].strip("`").split()[0] for row in rows}
+
+    assert told == {
+        command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+
+
+def test_endpoints_are_listed(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="stripe")
+
+    (listed,) = cli.json("endpoints")
+    shown = cli.run("endpoints").stdout
+
+    assert (listed["id"], listed["scheme"]) == (made["id"], "stripe")
+    assert made["slug"] in shown
+    assert made["secret"] not in shown
+
+
+def test_webhooks_are_listed(cli: Cli) -> None:
+    made = cli.create("webhooks", name="Mine", **DELIVERED)
+
+    (listed,) = cli.json("webhooks")
+
+    assert listed["id"] == made["id"]
+    assert "Mine" in cli.run("webhooks").stdout
+
+
+@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"hmac", "slack"}))
+def test_a_sample_passes_the_scheme_of_its_endpoint(cli: Cli, scheme: str) -> None:
+    made = cli.create("endpoints", name="Shop", scheme=scheme)
+
+    sent = cli.json("trigger", made["slug"], SECRET=made["secret"] or "")
+
+    assert sent["state"] == "accepted"
+
+
+def test_a_file_is_sent_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    made = cli.create("endpoints", name="Slack", scheme="slack")
+    body = {"type": "event_callback", "event_id": "Ev1", "event": {"type": "message", "text": "é"}}
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(body, indent=2, ensure_ascii=False))
+
+    sent = cli.json("trigger", made["id"], "--file", str(file), SECRET=made["secret"])
+
+    headers = {"Authorization": f"Bearer {cli.token}"}
+    stored = httpx.get(f"{cli.url}/api/queue/{sent['id']}", headers=headers, timeout=30).json()
+    assert stored["data"]["payload"] == body
+
+
+def test_a_wrong_secret_is_refused_in_the_functions_words(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="stripe")
+
+    answer = cli.run("trigger", made["slug"], "--json", SECRET="whsec_wrong")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["code"] == "invalid_signature"
+
+
+def test_an_unknown_endpoint_is_refused(cli: Cli) -> None:
+    answer = cli.run("trigger", "nowhere")
+
+    assert answer.returncode == 1
+    assert "There is no endpoint nowhere" in answer.stdout
+
+
+def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStack) -> None:
+    # Nothing listens on port 9.
+    webhook = cli.create("webhooks", name="Mine", **DELIVERED)
+    event = cli.create("events", event="order.completed", data={"id": 1})
+    httpx.post(
+        f"{cli.url}/functions/v1/dispatch",
+        headers={"Authorization": f"Bearer {stack.functions_secret}"},
+        json={},
+        timeout=60,
+    ).raise_for_status()
+
+    (attempt, *_) = cli.json("tail", webhook["id"])
+    shown = cli.run("tail", webhook["id"]).stdout
+    retried = cli.json("retry", webhook["id"], attempt["deliveryId"])
+    replayed = cli.json("replay", event["id"])
+
+    assert (attempt["outcome"], attempt["attempt"]) == ("failed", 1)
+    assert "order.completed" in shown
+    assert (retried["id"], retried["status"]) == (attempt["deliveryId"], "pending")
+    assert replayed.keys() >= {"id"}
+
+
+def test_a_wrong_password_is_told(cli: Cli) -> None:
+    answer = cli.run("endpoints", DEMO_PASSWORD="wrong")
+
+    assert answer.returncode == 1
+    assert answer.stdout.strip()
+
+
+def test_functions_that_are_away_are_told(cli: Cli) -> None:
+    answer = cli.run("endpoints", "--json", FUNCTIONS_URL="http://127.0.0.1:9")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["code"] == "service_unavailable"
