@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import httpx
 import typer
 
 from functions.cli.api import ApiClient, Item, Refused, signed_in
 from functions.cli.doctor import examine
+from functions.cli.listen import Forwarding, Listener, forward
 from functions.cli.output import (
     console,
+    show_event,
     show_findings,
     show_items,
     show_json,
@@ -42,7 +44,7 @@ ATTEMPT_COLUMNS = (
     "attempt",
     "deliveryId",
 )
-POLL_SECONDS = 2.0
+POLL_SECONDS = 1.0
 
 
 @app.callback()
@@ -89,20 +91,52 @@ def tail(
 ) -> None:
     """Show the last attempts to deliver something to a webhook, oldest first."""
 
-    async def attempts(api: ApiClient) -> list[Item]:
-        path = f"webhooks/{webhook_id}/logs"
-        return [item async for item in api.items(path, limit=limit)][::-1]
+    async def watch(api: ApiClient) -> None:
+        seen: set[str] = set()
+        while True:
+            path = f"webhooks/{webhook_id}/logs"
+            found = [item async for item in api.items(path, limit=limit)][::-1]
+            fresh = [attempt for attempt in found if attempt["id"] not in seen]
+            if fresh or not follow:
+                show_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
+            if not follow:
+                return
+            seen.update(attempt["id"] for attempt in found)
+            await asyncio.sleep(POLL_SECONDS)
 
-    seen: set[str] = set()
-    while True:
-        found = _as_user(attempts, as_json=as_json)
-        fresh = [attempt for attempt in found if attempt["id"] not in seen]
-        if fresh or not seen:
-            show_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
-        seen.update(attempt["id"] for attempt in found)
-        if not follow:
-            return
-        time.sleep(POLL_SECONDS)
+    _as_user(watch, as_json=as_json)
+
+
+@app.command()
+def listen(
+    endpoint: Annotated[str, typer.Argument(help="An endpoint's slug or id.")],
+    forward_to: Annotated[str, typer.Option(help="Post each event to this URL.")] = "",
+    secret: Annotated[
+        str, typer.Option(envvar="SECRET", help="Sign what is posted with the endpoint's secret.")
+    ] = "",
+    count: Annotated[int, typer.Option(min=0, help="End after so many events; 0: never.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show an endpoint's events as they come in, and post them to a program on this machine."""
+
+    async def heard(api: ApiClient) -> None:
+        source = await find_endpoint(api, endpoint)
+        listener = Listener(api, source["id"])
+        await listener.poll()
+        typer.echo(f"Listening to {source['url']}", err=True)
+        shown = 0
+        async with httpx.AsyncClient(timeout=30) as client:
+            while count == 0 or shown < count:
+                for event in await listener.poll():
+                    line = dict(event)
+                    if forward_to:
+                        to = Forwarding(forward_to, secret)
+                        line["answered"] = await forward(api, client, source, event, to)
+                    show_event(line, as_json=as_json)
+                    shown += 1
+                await asyncio.sleep(POLL_SECONDS if count == 0 or shown < count else 0)
+
+    _as_user(heard, as_json=as_json)
 
 
 @app.command()

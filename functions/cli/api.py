@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import httpx
 
 from functions.cli.settings import CliSettings
+from shared.errors import ServiceUnavailable, Unauthorized
 
 Item: TypeAlias = dict[str, Any]
 
@@ -22,10 +23,18 @@ class Refused(Exception):
 
 
 class ApiClient:
-    """The API with a user's token."""
+    """The API with a user's token, which is renewed when it has run out."""
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
-        self._client, self._base_url = client, base_url
+    def __init__(self, client: httpx.AsyncClient, settings: CliSettings) -> None:
+        self._client, self._settings = client, settings
+        self._base_url = f"{settings.functions_url.rstrip('/')}/api"
+
+    async def sign_in(self) -> None:
+        """Raises Refused if the user may not."""
+        password = self._settings.demo_password.get_secret_value()
+        credentials = {"email": self._settings.demo_email, "password": password}
+        session = await self._ask("POST", "auth/login", json=credentials)
+        self._client.headers["Authorization"] = f"Bearer {session['accessToken']}"
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
         """The answer's data.
@@ -34,10 +43,20 @@ class ApiClient:
             Refused: the API's own words, or that it cannot be reached.
         """
         try:
+            return await self._ask(method, path, **options)
+        except Refused as refused:
+            if refused.code != Unauthorized.code:
+                raise
+        await self.sign_in()
+        return await self._ask(method, path, **options)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
             answer = await self._client.request(method, f"{self._base_url}/{path}", **options)
             content = answer.json()
         except (httpx.HTTPError, ValueError):
-            raise Refused(f"{self._base_url} does not answer", "service_unavailable") from None
+            says = f"{self._base_url} does not answer"
+            raise Refused(says, ServiceUnavailable.code) from None
         if not answer.is_success:
             raise Refused(content["error"], content["code"])
         return content["data"]
@@ -64,16 +83,7 @@ class ApiClient:
 @asynccontextmanager
 async def signed_in(settings: CliSettings) -> AsyncIterator[ApiClient]:
     """The API as the user whom the settings name."""
-    base_url = f"{settings.functions_url.rstrip('/')}/api"
     async with httpx.AsyncClient(timeout=60) as client:
-        api = ApiClient(client, base_url)
-        session = await api.call(
-            "POST",
-            "auth/login",
-            json={
-                "email": settings.demo_email,
-                "password": settings.demo_password.get_secret_value(),
-            },
-        )
-        client.headers["Authorization"] = f"Bearer {session['accessToken']}"
+        api = ApiClient(client, settings)
+        await api.sign_in()
         yield api

@@ -34,6 +34,17 @@ def show_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) 
     console.print(table)
 
 
+def show_event(event: Item, *, as_json: bool) -> None:
+    """One line; for programs one JSON object a line."""
+    if as_json:
+        show_json(event)
+        return
+    words = [event["createdAt"], event["eventType"], event["stage"], event["status"], event["id"]]
+    if "answered" in event:
+        words.append(f"→ {event['answered'] or 'no answer'}")
+    console.print(" ".join(words), markup=False, highlight=False)
+
+
 def text(value: object) -> str:
     """A value as people read it."""
     match value:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typing_extensions import override
 
 from functions.cli.__main__ import app
 from shared.signatures import SCHEMES
@@ -49,6 +55,32 @@ class Cli:
         answer = httpx.post(f"{self.url}/api/{path}", headers=headers, json=fields, timeout=30)
         answer.raise_for_status()
         return answer.json()["data"]
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """A program under development: its URL, and the headers and bodies that it got."""
+    requests: list[tuple[dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            requests.append((headers, self.rfile.read(int(headers["content-length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", requests
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture
@@ -154,6 +186,42 @@ def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStac
     assert "order.completed" in shown
     assert (retried["id"], retried["status"]) == (attempt["deliveryId"], "pending")
     assert replayed.keys() >= {"id"}
+
+
+def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="webhook_signature")
+    secret = {"SECRET": made["secret"]}
+    cli.json("trigger", made["slug"], "--event", "too.early", **secret)
+
+    with receiver() as (url, requests):
+        listening = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "functions.cli",
+                "listen",
+                made["slug"],
+                "--json",
+                "--forward-to",
+                url,
+                "--count",
+                "1",
+            ],
+            env=cli.environment | secret,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert listening.stderr is not None
+        assert "Listening" in listening.stderr.readline()
+        sent = cli.json("trigger", made["slug"], "--event", "order.paid", **secret)
+        shown, _ = listening.communicate(timeout=60)
+
+    event = json.loads(shown)
+    assert (event["id"], event["eventType"], event["answered"]) == (sent["id"], "order.paid", 200)
+    ((headers, body),) = requests
+    signature = hmac.new(made["secret"].encode(), body, hashlib.sha256).hexdigest()
+    assert headers["x-webhook-signature"] == f"sha256={signature}"
 
 
 def test_a_wrong_password_is_told(cli: Cli) -> None:
