@@ -4,16 +4,18 @@ PYTHON ?= python3
 ARGS ?=
 NAME ?=
 ONCE ?=
+FUNCTION ?=
+DAYS ?= 90
 
 BIN := .venv/bin
 LOCAL := supabase/local
 VENDOR := functions/console/static/vendor
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api console local
+FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api console cli local
 export ONCE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down reset push test check format bench evaluate screenshots migration lock
+.PHONY: help setup run up down reset push prune bundle test check format bench evaluate screenshots migration lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,12 @@ reset: setup ## stop the local stack, drop its data, start over
 
 push: setup ## push the migrations to the database that .env names, such as a hosted project's
 	@$(BIN)/python $(LOCAL)/migrations.py push
+
+bundle: setup ## make a zip per function for a serverless runtime (FUNCTION=ingest, ARGS='--arch arm64 --python 3.13')
+	@$(BIN)/python -m functions.deploy.bundle $(FUNCTION) $(ARGS)
+
+prune: setup ## delete what has been finished for DAYS=90 from the database that .env names
+	@$(BIN)/python $(LOCAL)/prune.py "$(DAYS)"
 
 test: setup tests/node/node_modules/.ready ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
 	@$(BIN)/python -m pytest $(ARGS)

@@ -49,13 +49,16 @@ comment on function private.touch_updated_at() is 'Keeps updated_at true.';
 revoke execute on function private.touch_updated_at() from public;
 
 create function private.wake(p_function text) returns void
-language sql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = ''
 as $$
+begin
   -- NOTIFY takes a lock at commit that the whole database shares, so this runs once per statement, never per row.
-  select pg_catalog.pg_notify('switchhook', p_function)
+  perform pg_notify('switchhook', p_function);
+  perform private.call_function(p_function);
+end
 $$;
 comment on function private.wake(text) is
-  'Tells whoever listens on the channel "switchhook" that a pipeline function has work. A lost call costs one sweep interval, never an event.';
+  'Says that a pipeline function has work: to whoever listens on the channel "switchhook", and hosted to the function itself. A lost call costs one sweep interval, never an event.';
 revoke execute on function private.wake(text) from public, anon, authenticated;
 grant execute on function private.wake(text) to service_role;
 

@@ -23,7 +23,8 @@ def test_every_top_folder_is_told() -> None:
     rows = README.table("Where things are", "folder")
     told = {row["folder"].strip("[").partition("]")[0] for row in rows}
 
-    assert told == {name for name in visible(".") if name.endswith("/")}
+    made = {"dist/"}  # by `make bundle`
+    assert told == {name for name in visible(".") if name.endswith("/")} - made
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 import layout
 from functions.api.settings import ApiSettings
 from functions.classify.settings import ClassifySettings
+from functions.cli.settings import CliSettings
 from functions.console.settings import ConsoleSettings
 from functions.dispatch.settings import DispatchSettings
 from functions.ingest.settings import IngestSettings
@@ -22,6 +23,7 @@ from tests.running_stack import RunningStack
 CLASSES: tuple[type[Settings], ...] = (
     ApiSettings,
     ClassifySettings,
+    CliSettings,
     ConsoleSettings,
     DispatchSettings,
     IngestSettings,

@@ -38,6 +38,8 @@ REVOKE ALL ON FUNCTION "public"."lend_endpoint_secret"(uuid, text) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."publish_event"(text, text, uuid, text) FROM "anon";
 
+REVOKE ALL ON FUNCTION "public"."reconcile_endpoint"(uuid, text, text) FROM "anon";
+
 REVOKE ALL ON FUNCTION "public"."record_refusals"(text) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."record_refusals"(text) FROM "authenticated";
@@ -59,6 +61,8 @@ REVOKE ALL ON FUNCTION "public"."test_webhook"(uuid, text, text) FROM "anon";
 REVOKE ALL ON FUNCTION "public"."update_webhook"(uuid, text, text) FROM "anon";
 
 REVOKE ALL ON TABLE "public"."classification_overrides" FROM "anon";
+
+REVOKE ALL ON TABLE "public"."endpoint_reconciliations" FROM "anon";
 
 REVOKE ALL ON TABLE "public"."event_replay_differences" FROM "anon";
 
@@ -83,6 +87,14 @@ GRANT DELETE, SELECT ON TABLE "public"."classification_overrides" TO "authentica
 REVOKE ALL ON TABLE "public"."classification_overrides" FROM "service_role";
 
 GRANT SELECT ON TABLE "public"."classification_overrides" TO "service_role";
+
+REVOKE ALL ON TABLE "public"."endpoint_reconciliations" FROM "authenticated";
+
+GRANT SELECT ON TABLE "public"."endpoint_reconciliations" TO "authenticated";
+
+REVOKE ALL ON TABLE "public"."endpoint_reconciliations" FROM "service_role";
+
+GRANT SELECT ON TABLE "public"."endpoint_reconciliations" TO "service_role";
 
 REVOKE ALL ON TABLE "public"."event_replay_differences" FROM "authenticated";
 

@@ -4,6 +4,8 @@ set local check_function_bodies = off;
 
 DROP FUNCTION "private"."apply_action"(public.webhook_events, text, jsonb);
 
+DROP FUNCTION "private"."wake"(text);
+
 CREATE TABLE "private"."webhook_secrets" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "webhook_id" uuid NOT NULL, "purpose" text NOT NULL, "name" text NOT NULL DEFAULT ''::text, "ciphertext" text NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone, CONSTRAINT "ciphertexts_are_bounded" CHECK (((length(ciphertext) >= 1) AND (length(ciphertext) <= 10000))), CONSTRAINT "only_headers_have_names" CHECK (((purpose = 'header'::text) = (name <> ''::text))), CONSTRAINT "only_signing_secrets_expire" CHECK (((expires_at IS NULL) OR (purpose = 'signing'::text))), CONSTRAINT "purposes_are_known" CHECK ((purpose = ANY (ARRAY['signing'::text, 'header'::text, 'url'::text]))), CONSTRAINT "webhook_secrets_pkey" PRIMARY KEY (id));
 
 ALTER TABLE "private"."webhook_secrets" ENABLE ROW LEVEL SECURITY;
@@ -21,6 +23,12 @@ CREATE TABLE "public"."classification_overrides" ("id" uuid NOT NULL DEFAULT gen
 ALTER TABLE "public"."classification_overrides" ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE "public"."classification_overrides" OWNER TO "postgres";
+
+CREATE TABLE "public"."endpoint_reconciliations" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "endpoint_id" uuid NOT NULL, "user_id" uuid NOT NULL, "state" jsonb NOT NULL, "updated_at" timestamp with time zone NOT NULL, CONSTRAINT "endpoint_reconciliations_endpoint_id_key" UNIQUE (endpoint_id), CONSTRAINT "endpoint_reconciliations_pkey" PRIMARY KEY (id), CONSTRAINT "states_are_small_objects" CHECK (((jsonb_typeof(state) = 'object'::text) AND (length((state)::text) <= 4096))));
+
+ALTER TABLE "public"."endpoint_reconciliations" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."endpoint_reconciliations" OWNER TO "postgres";
 
 CREATE TABLE "public"."event_replay_differences" ("replay_id" uuid NOT NULL, "webhook_event_id" uuid NOT NULL, "user_id" uuid NOT NULL, "before" jsonb NOT NULL, "after" jsonb NOT NULL, CONSTRAINT "event_replay_differences_pkey" PRIMARY KEY (replay_id, webhook_event_id));
 
@@ -208,6 +216,47 @@ $function$;
 
 ALTER FUNCTION "private"."body_facts"(uuid) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.call_function(p_function text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_called text := 'switchhook.called_' || p_function;
+  v_url text;
+  v_secret text;
+begin
+  -- One call is enough for a transaction, as one notification is, however many statements wake the function.
+  if not private.functions_are_known() or current_setting(v_called, true) = 'true' then
+    return false;
+  end if;
+  select coalesce(
+      rtrim(max(s.decrypted_secret) filter (where s.name = format('switchhook_%s_url', p_function)), '/'),
+      rtrim(max(s.decrypted_secret) filter (where s.name = 'switchhook_functions_url'), '/')
+        || '/functions/v1/' || replace(p_function, '_', '-')),
+    max(s.decrypted_secret) filter (where s.name = 'switchhook_functions_secret')
+  into v_url, v_secret
+  from vault.decrypted_secrets s
+  where s.name in (format('switchhook_%s_url', p_function), 'switchhook_functions_url', 'switchhook_functions_secret');
+  if v_url is null or v_secret is null then
+    return false;
+  end if;
+  -- This writes one row; pg_net posts after the commit. It hangs up after 5 seconds and gets on with other calls, which
+  -- does not end what the function is doing.
+  perform net.http_post(
+    url := v_url, body := '{}'::jsonb, timeout_milliseconds := 5000,
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret));
+  perform set_config(v_called, 'true', true);
+  return true;
+exception when others then
+  -- A call that is not made costs one sweep's interval; an error here would cost the caller its transaction.
+  return false;
+end
+$function$;
+
+ALTER FUNCTION "private"."call_function"(text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.claimed_deliveries(p_lease_id uuid, p_leased public.webhook_deliveries[])
  RETURNS json
  LANGUAGE sql
@@ -286,6 +335,79 @@ $function$;
 
 ALTER FUNCTION "private"."comparable"(json) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.delete_old(p_days integer, p_limit integer DEFAULT 1000)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_before timestamptz := now() - make_interval(days => p_days);
+begin
+  if p_days is null or p_days < 0 or p_limit is null or p_limit not between 1 and 10000 then
+    raise exception 'Days are 0 (keep all) or more, the limit is 1 to 10000' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if p_days = 0 then
+    return jsonb_build_object('events', 0, 'published_events', 0);
+  end if;
+  return jsonb_build_object(
+    'events', private.delete_old_events(v_before, p_limit),
+    'published_events', private.delete_old_published_events(v_before, p_limit));
+end
+$function$;
+
+ALTER FUNCTION "private"."delete_old"(integer, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.delete_old_events(p_before timestamp with time zone, p_limit integer)
+ RETURNS integer
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  -- What is locked is left for the next time: nothing here waits. Bodies and logs go with their events.
+  with old as (
+    select e.id from public.webhook_events e
+    where e.id < private.first_id_at(p_before) and e.status in ('processed', 'failed') and coalesce(e.processed_at, e.run_after) < p_before
+    order by e.id limit p_limit
+    for update skip locked
+  ), gone as (
+    delete from public.webhook_events e using old where e.id = old.id returning e.id
+  )
+  select count(*)::integer from gone
+$function$;
+
+ALTER FUNCTION "private"."delete_old_events"(timestamp with time zone, integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.delete_old_published_events(p_before timestamp with time zone, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_ids uuid[];
+  v_deleted integer;
+begin
+  -- Locked first, so that no delivery is added meanwhile; then what has an unfinished, a recent or a locked one is left alone.
+  select array_agg(old.id) into v_ids from (
+    select p.id from public.published_events p
+    where p.id < private.first_id_at(p_before) and not exists (
+      select from public.webhook_deliveries d
+      where d.published_event_id = p.id and (d.finished_at is null or d.finished_at >= p_before))
+    order by p.id limit p_limit
+    for update of p skip locked) old;
+  delete from public.webhook_deliveries d
+  where d.id in (
+    select o.id from public.webhook_deliveries o
+    where o.published_event_id = any (v_ids) and o.finished_at < p_before
+    order by o.id
+    for update skip locked);
+  delete from public.published_events p
+  where p.id = any (v_ids) and not exists (select from public.webhook_deliveries d where d.published_event_id = p.id);
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end
+$function$;
+
+ALTER FUNCTION "private"."delete_old_published_events"(timestamp with time zone, integer) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.disable_webhook(p_webhook_id uuid, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
@@ -349,6 +471,46 @@ $function$;
 
 ALTER FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.fetched_events(p_endpoint public.webhook_endpoints, p_events text)
+ RETURNS json
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_rows private.incoming_event[];
+  v_are_good boolean;
+  v_ids uuid[];
+begin
+  -- What ingest would have made sure of.
+  begin
+    v_rows := array(select i from json_populate_recordset(null::private.incoming_event, p_events::json) i);
+    v_are_good := cardinality(v_rows) <= 100 and not exists (
+      select from unnest(v_rows) i
+      where coalesce(i.dedupe_key, '') not like 'id:_%' or length(i.dedupe_key) > 300 or coalesce(length(i.event_type), 0) not between 1 and 255
+        or length(i.external_id) > 255 or length(i.content_type) > 200
+        or coalesce(jsonb_typeof(i.headers), 'object') <> 'object' or length(i.headers::text) > 32768
+        or coalesce(octet_length(i.body), 0) not between 1 and 1500000
+        or not coalesce(private.is_deliverable(coalesce(i.payload, convert_from(decode(i.body, 'base64'), 'UTF8')::json)), false));
+  exception
+    when data_exception or statement_too_complex then
+      v_are_good := false;
+  end;
+  if not v_are_good then
+    raise exception 'At most 100 events, each with a delivery id, an event type and a JSON object of at most 1 MiB and 64 levels'
+      using errcode = 'PT400', detail = 'WH001';
+  end if;
+  -- Ids in the order of the events: of one millisecond, they would come in any.
+  v_ids := array(select private.time_ordered_id() as id from generate_series(1, cardinality(v_rows)) order by id);
+  return (
+    select coalesce(json_agg(json_build_object('id', v_ids[n], 'endpoint_id', p_endpoint.id, 'external_id', i.external_id,
+      'event_type', i.event_type, 'headers', i.headers, 'scheme', p_endpoint.scheme, 'dedupe_key', i.dedupe_key, 'payload', i.payload,
+      'body', i.body, 'content_type', i.content_type) order by n), '[]')
+    from generate_subscripts(v_rows, 1) n, lateral (select (v_rows[n]).*) i);
+end
+$function$;
+
+ALTER FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.first_id_at(p_time timestamp with time zone)
  RETURNS uuid
  LANGUAGE sql
@@ -359,6 +521,19 @@ AS $function$
 $function$;
 
 ALTER FUNCTION "private"."first_id_at"(timestamp with time zone) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.functions_are_known()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return to_regclass('net.http_request_queue') is not null and to_regclass('vault.decrypted_secrets') is not null;
+end
+$function$;
+
+ALTER FUNCTION "private"."functions_are_known"() OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.give_back_tokens(p_ids uuid[])
  RETURNS void
@@ -901,6 +1076,44 @@ $function$;
 
 ALTER FUNCTION "private"."queue_depth"(uuid) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.reconcile_endpoint(p_endpoint_id uuid, p_events text, p_state text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_endpoint public.webhook_endpoints;
+  v_results jsonb;
+begin
+  select e.* into v_endpoint from public.webhook_endpoints e
+  where e.id = p_endpoint_id and private.owns(e.created_by) for key share;
+  if v_endpoint.id is null then
+    raise exception 'No such endpoint' using errcode = 'PT404', detail = 'WH007';
+  end if;
+  if v_endpoint.scheme not in ('github', 'stripe') then
+    raise exception 'Events can be fetched for the schemes github and stripe' using errcode = 'PT409', detail = 'WH017';
+  end if;
+  if not v_endpoint.is_active then
+    raise exception 'The endpoint is not active' using errcode = 'PT409', detail = 'WH017';
+  end if;
+  v_results := private.store_events(private.fetched_events(v_endpoint, p_events));
+  perform private.log_step(e, 'reconcile', null, jsonb_build_object('by', (select auth.uid())))
+  from jsonb_to_recordset(v_results) as r (id uuid, state text)
+  join public.webhook_events e on e.id = r.id
+  where r.state = 'accepted';
+  -- What the endpoint's own limit held back has to be come by again.
+  if p_state is not null and not exists (select from jsonb_to_recordset(v_results) as r (state text) where r.state = 'rate_limited') then
+    insert into public.endpoint_reconciliations as s (endpoint_id, user_id, state, updated_at)
+    values (v_endpoint.id, v_endpoint.created_by, p_state::jsonb, now())
+    on conflict (endpoint_id) do update set state = excluded.state, updated_at = excluded.updated_at;
+  end if;
+  return v_results;
+end
+$function$;
+
+ALTER FUNCTION "private"."reconcile_endpoint"(uuid, text, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.record_alone(p_result json)
  RETURNS uuid[]
  LANGUAGE plpgsql
@@ -1342,6 +1555,37 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION private.schedule(p_keep_days integer DEFAULT NULL::integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_days integer;
+begin
+  if to_regclass('cron.job') is null then
+    return jsonb_build_object('scheduled', false, 'reason', 'The extension pg_cron is not there', 'calls', private.functions_are_known());
+  end if;
+  -- What somebody chose holds until they choose again: a migration schedules without saying how long.
+  select coalesce(p_keep_days, max(substring(j.command from 'delete_old\((\d+)\)')::integer), 90) into v_days
+  from cron.job j where j.jobname = 'switchhook-retention';
+  begin
+    perform cron.schedule('switchhook-sweep', '5 seconds', 'select private.sweep()');
+  exception when others then
+    -- pg_cron before 1.5 knows whole minutes only.
+    perform cron.schedule('switchhook-sweep', '* * * * *', 'select private.sweep()');
+  end;
+  perform cron.schedule('switchhook-retention', '* * * * *', format('select private.delete_old(%s)', greatest(0, v_days)));
+  perform cron.schedule('switchhook-history', '17 * * * *',
+    'delete from cron.job_run_details d using cron.job j where j.jobid = d.jobid and j.jobname like ''switchhook-%'' and d.end_time < now() - interval ''1 day''');
+  return jsonb_build_object('scheduled', true, 'keep_days', greatest(0, v_days), 'calls', private.functions_are_known());
+exception when others then
+  return jsonb_build_object('scheduled', false, 'reason', sqlerrm, 'calls', private.functions_are_known());
+end
+$function$;
+
+ALTER FUNCTION "private"."schedule"(integer) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.settle_webhook()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1464,6 +1708,27 @@ AS $function$
 $function$;
 
 ALTER FUNCTION "private"."streak"(uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.sweep()
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_due text[];
+begin
+  select array_agg(f.name order by f.name) into v_due from (
+    select stages.name from (values
+      ('classify'::public.webhook_event_stage, 'classify'), ('prepare', 'prepare_for_rules'), ('rules', 'process_rules')) as stages (stage, name)
+    where exists (select from private.owners_with_due_work(stages.stage, '00000000-0000-0000-0000-000000000000', 1))
+    union all
+    select 'dispatch' where exists (select from private.webhooks_with_deliveries('00000000-0000-0000-0000-000000000000', 1, true))) f;
+  perform private.wake(name) from unnest(v_due) name;
+  return coalesce(v_due, '{}');
+end
+$function$;
+
+ALTER FUNCTION "private"."sweep"() OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.take_delivery_tokens(p_webhook public.webhooks, p_wanted integer)
  RETURNS integer
@@ -1752,6 +2017,20 @@ begin
   return v_id;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION private.wake(p_function text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  -- NOTIFY takes a lock at commit that the whole database shares, so this runs once per statement, never per row.
+  perform pg_notify('switchhook', p_function);
+  perform private.call_function(p_function);
+end
+$function$;
+
+ALTER FUNCTION "private"."wake"(text) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.webhooks_with_deliveries(p_after uuid, p_limit integer, p_only_due boolean)
  RETURNS TABLE(webhook_id uuid, due timestamp with time zone)
@@ -2461,6 +2740,19 @@ $function$;
 
 ALTER FUNCTION "public"."publish_event"(text, text, uuid, text) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION public.reconcile_endpoint(p_endpoint_id uuid, p_events text, p_state text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+  select private.reconcile_endpoint(p_endpoint_id, p_events, p_state)
+$function$;
+
+ALTER FUNCTION "public"."reconcile_endpoint"(uuid, text, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION public.record_refusals(p_refusals text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2616,6 +2908,8 @@ ALTER FUNCTION "public"."update_webhook"(uuid, text, text) OWNER TO "postgres";
 
 ALTER TABLE "public"."classification_overrides" ADD CONSTRAINT "classification_overrides_endpoint_id_fkey" FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;
 
+ALTER TABLE "public"."endpoint_reconciliations" ADD CONSTRAINT "endpoint_reconciliations_endpoint_id_fkey" FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;
+
 ALTER TABLE "public"."event_replay_differences" ADD CONSTRAINT "event_replay_differences_webhook_event_fkey" FOREIGN KEY (user_id, webhook_event_id) REFERENCES public.webhook_events(user_id, id) ON DELETE CASCADE;
 
 ALTER TABLE "public"."event_replays" ADD CONSTRAINT "event_replays_endpoint_id_fkey" FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;
@@ -2647,6 +2941,8 @@ CREATE UNIQUE INDEX webhook_secrets_one_each_idx ON private.webhook_secrets USIN
 CREATE INDEX webhook_secrets_webhook_id_idx ON private.webhook_secrets USING btree (webhook_id);
 
 CREATE INDEX classification_overrides_user_id_idx ON public.classification_overrides USING btree (user_id, updated_at DESC, id DESC);
+
+CREATE INDEX endpoint_reconciliations_user_id_idx ON public.endpoint_reconciliations USING btree (user_id);
 
 CREATE INDEX event_replay_differences_webhook_event_idx ON public.event_replay_differences USING btree (user_id, webhook_event_id);
 
@@ -2688,6 +2984,8 @@ CREATE POLICY "owners and admins read remembered overrides" ON "public"."classif
 
 CREATE POLICY "owners and admins take overrides back" ON "public"."classification_overrides" FOR DELETE TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
 
+CREATE POLICY "owners and admins read reconciliations" ON "public"."endpoint_reconciliations" FOR SELECT TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
+
 CREATE POLICY "owners and admins read differences" ON "public"."event_replay_differences" FOR SELECT TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
 
 CREATE POLICY "owners and admins delete replays" ON "public"."event_replays" FOR DELETE TO "authenticated" USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_admin() AS is_admin)));
@@ -2711,6 +3009,10 @@ COMMENT ON COLUMN "public"."classification_overrides"."decided_by" IS 'Who decid
 COMMENT ON COLUMN "public"."classification_overrides"."entity_table" IS 'Entity type that such events become; null leaves it to the classifier.';
 
 COMMENT ON COLUMN "public"."classification_overrides"."is_person" IS 'Whether a person is behind such events; null leaves it to the classifier.';
+
+COMMENT ON COLUMN "public"."endpoint_reconciliations"."state" IS 'The vendor''s cursor and from when on it looks. The database does not read it.';
+
+COMMENT ON COLUMN "public"."endpoint_reconciliations"."user_id" IS 'Owner of the endpoint, kept here so that the policy needs no join.';
 
 COMMENT ON COLUMN "public"."event_replays"."after_id" IS 'All events up to this one have been looked at.';
 
@@ -2808,17 +3110,29 @@ COMMENT ON FUNCTION "private"."are_event_patterns"(text[]) IS 'Whether a subscri
 
 COMMENT ON FUNCTION "private"."body_facts"(uuid) IS 'Size, SHA-256 and content type of the body of an event of the caller, as it came; null where there is none.';
 
+COMMENT ON FUNCTION "private"."call_function"(text) IS 'Has pg_net call a function after the commit, if Vault says where it is. Whether it will; never raises.';
+
 COMMENT ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) IS 'All that a worker needs to deliver what it has leased.';
 
 COMMENT ON FUNCTION "private"."classified_anew"(public.webhook_events, jsonb) IS 'What a classification would change: another label, a failure gone, or a review spared. Another confidence alone is nothing.';
 
 COMMENT ON FUNCTION "private"."comparable"(json) IS 'A row in a form that tells whether anything but its updated_at has changed, whatever it holds.';
 
+COMMENT ON FUNCTION "private"."delete_old"(integer, integer) IS 'Deletes one small batch of what has been finished for p_days: events with bodies and logs, published events with deliveries and logs. How many: {events, published_events}. Called again until both are 0.';
+
+COMMENT ON FUNCTION "private"."delete_old_events"(timestamp with time zone, integer) IS 'Deletes up to p_limit events that came in and were finished before a time; how many. What waits for review stays.';
+
+COMMENT ON FUNCTION "private"."delete_old_published_events"(timestamp with time zone, integer) IS 'Deletes up to p_limit published events, with deliveries and their logs, that were made and finished before a time; how many.';
+
 COMMENT ON FUNCTION "private"."disable_webhook"(uuid, text) IS 'Switches a webhook off, tells its owner and publishes webhook.disabled. What waits for it goes on waiting.';
 
 COMMENT ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) IS 'Locks and returns deliveries of a webhook that are due and not among p_picked: no more than p_limit, than its cap of attempts under way, and than its rate limit. Of a webhook that is off, only tests.';
 
+COMMENT ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) IS 'Events as private.store_events takes them, for this endpoint and no other. Refuses what ingest would not have let through.';
+
 COMMENT ON FUNCTION "private"."first_id_at"(timestamp with time zone) IS 'The lowest time-ordered id that can have been made at a time.';
+
+COMMENT ON FUNCTION "private"."functions_are_known"() IS 'Whether pg_net and Vault are there, so that the database can call functions.';
 
 COMMENT ON FUNCTION "private"."give_back_tokens"(uuid[]) IS 'Gives back to their webhooks'' minutes what was taken for these deliveries. The caller holds the states.';
 
@@ -2862,6 +3176,8 @@ COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement di
 
 COMMENT ON FUNCTION "private"."queue_depth"(uuid) IS 'What waits, for one user or (null) for all that the caller may see: {review, events (on their way), deliveries}, each counted up to 10000.';
 
+COMMENT ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) IS 'See public.reconcile_endpoint.';
+
 COMMENT ON FUNCTION "private"."record_alone"(json) IS 'Records one attempt, without its details if they cannot be stored; nothing where that does not help either.';
 
 COMMENT ON FUNCTION "private"."record_attempts"(json) IS 'Records a group of attempts, all or (on an error) none; ids of the deliveries that their leases still held. See public.finish_deliveries.';
@@ -2892,6 +3208,8 @@ COMMENT ON FUNCTION "private"."ruled_anew"(public.webhook_events, jsonb) IS 'Whi
 
 COMMENT ON FUNCTION "private"."rules_batch"(uuid[]) IS 'Events with their person and record, and what decides about them: {events[], rules[], invoice_field_maps[]}. Changes nothing; a user gets what row level security lets them see.';
 
+COMMENT ON FUNCTION "private"."schedule"(integer) IS 'Has pg_cron sweep every 5 seconds and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
+
 COMMENT ON FUNCTION "private"."settle_webhook"() IS 'Keeps updated_at, and what goes with switching a webhook on.';
 
 COMMENT ON FUNCTION "private"."start_replay"(text) IS 'See public.start_replay.';
@@ -2899,6 +3217,8 @@ COMMENT ON FUNCTION "private"."start_replay"(text) IS 'See public.start_replay.'
 COMMENT ON FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) IS 'Puts in what is secret about a webhook, as ciphertexts: {signing, url (null takes it away), headers {name: ciphertext, or null to keep what is stored}}. What is not named stays.';
 
 COMMENT ON FUNCTION "private"."streak"(uuid) IS 'How many attempts in a row ended as the last one did, up to 1000: {success, length}; null before the first.';
+
+COMMENT ON FUNCTION "private"."sweep"() IS 'Wakes the functions that have something due: what a lost call left, what is tried again, what a dead worker had leased. Their names.';
 
 COMMENT ON FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) IS 'Takes up to p_wanted deliveries from a webhook''s minute. The caller holds its state, which makes the limit exact.';
 
@@ -2919,6 +3239,8 @@ COMMENT ON FUNCTION "private"."trace_rules"(public.webhook_events) IS 'What each
 COMMENT ON FUNCTION "private"."trace_step"(public.webhook_event_logs) IS 'One entry of the log as a step of a trace.';
 
 COMMENT ON FUNCTION "private"."track_table"(regclass, text, jsonb) IS 'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. A row that not every receiver could parse is told by its id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
+
+COMMENT ON FUNCTION "private"."wake"(text) IS 'Says that a pipeline function has work: to whoever listens on the channel "switchhook", and hosted to the function itself. A lost call costs one sweep interval, never an event.';
 
 COMMENT ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) IS 'Webhooks with unfinished deliveries, by id, after p_after, and when the first of them is due. p_only_due: only those that have something to claim: tests, or anything if they are active.';
 
@@ -2956,6 +3278,8 @@ COMMENT ON FUNCTION "public"."override_event"(uuid, text, boolean) IS 'Corrects 
 
 COMMENT ON FUNCTION "public"."publish_event"(text, text, uuid, text) IS 'Publishes an event of a user in the caller''s transaction. p_data: a JSON object. Answers {id, state: published | duplicate (the key was used before: id is the first event''s), deliveries}.';
 
+COMMENT ON FUNCTION "public"."reconcile_endpoint"(uuid, text, text) IS 'Stores events that the caller fetched from the vendor of an endpoint of theirs (scheme github or stripe), as public.ingest_events does, and how far they came: p_state, a small JSON object, or null. p_events: a JSON array of at most 100 {external_id, event_type, headers, dedupe_key (id:…), body (base64), content_type, payload?}. Answers in the same order {id, state: accepted | duplicate | rate_limited, retry_after?}; p_state is not kept if the endpoint''s rate limit held something back.';
+
 COMMENT ON FUNCTION "public"."record_refusals"(text) IS 'Keeps refused requests for the owners of their endpoints. p_refusals: JSON array of {id, endpoint_id, status, code, reason, method, headers, body_bytes, body_start, created_at}. Of each endpoint the newest 100 stay. Answers {recorded}.';
 
 COMMENT ON FUNCTION "public"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'Queues everything once more that failed for a webhook of the caller and was published since p_since (and before p_until). Answers {queued: how many}.';
@@ -2979,6 +3303,8 @@ COMMENT ON TABLE "private"."webhook_secrets" IS 'What a delivery needs and nobod
 COMMENT ON TABLE "private"."webhook_states" IS 'How deliveries to a webhook have gone of late, and how many its current minute has had. Written by claims and finishes only.';
 
 COMMENT ON TABLE "public"."classification_overrides" IS 'What users decided in the queue, remembered for later events of the same endpoint and event type. Deleting a row takes the decision back.';
+
+COMMENT ON TABLE "public"."endpoint_reconciliations" IS 'How far the last fetching of missed events came, per endpoint. Written by reconcile_endpoint only.';
 
 COMMENT ON TABLE "public"."event_replay_differences" IS 'What would come out differently: the first 10,000 of each replay.';
 
@@ -3018,6 +3344,10 @@ REVOKE ALL ON FUNCTION "private"."body_facts"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."body_facts"(uuid) TO "authenticated";
 
+REVOKE ALL ON FUNCTION "private"."call_function"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."call_function"(text) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."claimed_deliveries"(uuid, public.webhook_deliveries[]) TO "service_role";
@@ -3030,6 +3360,18 @@ REVOKE ALL ON FUNCTION "private"."comparable"(json) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."comparable"(json) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."delete_old"(integer, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."delete_old"(integer, integer) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."delete_old_events"(timestamp with time zone, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."delete_old_events"(timestamp with time zone, integer) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."delete_old_published_events"(timestamp with time zone, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."delete_old_published_events"(timestamp with time zone, integer) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."disable_webhook"(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."disable_webhook"(uuid, text) TO "service_role";
@@ -3038,9 +3380,17 @@ REVOKE ALL ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webho
 
 GRANT EXECUTE ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."first_id_at"(timestamp with time zone) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."first_id_at"(timestamp with time zone) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."functions_are_known"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."functions_are_known"() TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."give_back_tokens"(uuid[]) FROM PUBLIC;
 
@@ -3128,6 +3478,10 @@ REVOKE ALL ON FUNCTION "private"."readable"(jsonb) FROM "authenticated";
 
 GRANT EXECUTE ON FUNCTION "private"."readable"(jsonb) TO "authenticated";
 
+REVOKE ALL ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) TO "authenticated";
+
 REVOKE ALL ON FUNCTION "private"."record"(uuid, text, uuid) FROM "authenticated";
 
 GRANT EXECUTE ON FUNCTION "private"."record"(uuid, text, uuid) TO "authenticated";
@@ -3192,6 +3546,8 @@ REVOKE ALL ON FUNCTION "private"."rules_batch"(uuid[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."rules_batch"(uuid[]) TO "authenticated", "service_role";
 
+REVOKE ALL ON FUNCTION "private"."schedule"(integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION "private"."settle_webhook"() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION "private"."start_replay"(text) FROM PUBLIC;
@@ -3205,6 +3561,10 @@ GRANT EXECUTE ON FUNCTION "private"."store_webhook_secrets"(uuid, jsonb) TO "aut
 REVOKE ALL ON FUNCTION "private"."streak"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."streak"(uuid) TO "authenticated", "service_role";
+
+REVOKE ALL ON FUNCTION "private"."sweep"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."sweep"() TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."take_delivery_tokens"(public.webhooks, integer) FROM PUBLIC;
 
@@ -3243,6 +3603,10 @@ REVOKE ALL ON FUNCTION "private"."trace_step"(public.webhook_event_logs) FROM PU
 GRANT EXECUTE ON FUNCTION "private"."trace_step"(public.webhook_event_logs) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."track_table"(regclass, text, jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."wake"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."wake"(text) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) FROM PUBLIC;
 
@@ -3308,6 +3672,10 @@ REVOKE ALL ON FUNCTION "public"."publish_event"(text, text, uuid, text) FROM PUB
 
 GRANT EXECUTE ON FUNCTION "public"."publish_event"(text, text, uuid, text) TO "authenticated", "service_role";
 
+REVOKE ALL ON FUNCTION "public"."reconcile_endpoint"(uuid, text, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."reconcile_endpoint"(uuid, text, text) TO "authenticated";
+
 REVOKE ALL ON FUNCTION "public"."record_refusals"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."record_refusals"(text) TO "service_role";
@@ -3351,6 +3719,8 @@ GRANT INSERT, SELECT, UPDATE ON TABLE "private"."webhook_states" TO "service_rol
 GRANT DELETE, SELECT ON TABLE "public"."classification_overrides" TO "authenticated";
 
 GRANT SELECT ON TABLE "public"."classification_overrides" TO "service_role";
+
+GRANT SELECT ON TABLE "public"."endpoint_reconciliations" TO "authenticated", "service_role";
 
 GRANT SELECT ON TABLE "public"."event_replay_differences" TO "authenticated";
 

@@ -1,0 +1,238 @@
+"""Every command as it is typed, against the functions as they run."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typing_extensions import override
+
+from functions.cli.__main__ import app
+from shared.signatures import SCHEMES
+from tests.docs.documents import README
+from tests.running_stack import RunningStack, User
+
+DELIVERED: dict[str, Any] = {"events": ["*"], "url": "http://127.0.0.1:9/hook"}
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command line as one user."""
+
+    environment: dict[str, str]
+    url: str
+    token: str
+
+    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "functions.cli", *arguments],
+            env=self.environment | changes,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def json(self, *arguments: str, **changes: str) -> Any:
+        answer = self.run(*arguments, "--json", **changes)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return json.loads(answer.stdout)
+
+    def create(self, path: str, **fields: object) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.post(f"{self.url}/api/{path}", headers=headers, json=fields, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """A program under development: its URL, and the headers and bodies that it got."""
+    requests: list[tuple[dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            requests.append((headers, self.rfile.read(int(headers["content-length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def cli(
+    stack: RunningStack, functions_url: str, new_user: Callable[[], User], project_root: Path
+) -> Cli:
+    user = new_user()
+    environment = {
+        **os.environ,
+        **stack.values,
+        "DEMO_EMAIL": user.email,
+        "DEMO_PASSWORD": user.password,
+        "PYTHONPATH": str(project_root),
+        "COLUMNS": "200",
+    }
+    return Cli(environment, functions_url, user.token)
+
+
+def test_every_command_is_told() -> None:
+    rows = README.table("Command line", "command")
+    told = {row["command"].strip("`").split()[0] for row in rows}
+
+    assert told == {
+        command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+
+
+def test_endpoints_are_listed(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="stripe")
+
+    (listed,) = cli.json("endpoints")
+    shown = cli.run("endpoints").stdout
+
+    assert (listed["id"], listed["scheme"]) == (made["id"], "stripe")
+    assert made["slug"] in shown
+    assert made["secret"] not in shown
+
+
+def test_webhooks_are_listed(cli: Cli) -> None:
+    made = cli.create("webhooks", name="Mine", **DELIVERED)
+
+    (listed,) = cli.json("webhooks")
+
+    assert listed["id"] == made["id"]
+    assert "Mine" in cli.run("webhooks").stdout
+
+
+@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"hmac", "slack"}))
+def test_a_sample_passes_the_scheme_of_its_endpoint(cli: Cli, scheme: str) -> None:
+    made = cli.create("endpoints", name="Shop", scheme=scheme)
+
+    sent = cli.json("trigger", made["slug"], SECRET=made["secret"] or "")
+
+    assert sent["state"] == "accepted"
+
+
+def test_a_file_is_sent_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    made = cli.create("endpoints", name="Slack", scheme="slack")
+    body = {"type": "event_callback", "event_id": "Ev1", "event": {"type": "message", "text": "é"}}
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(body, indent=2, ensure_ascii=False))
+
+    sent = cli.json("trigger", made["id"], "--file", str(file), SECRET=made["secret"])
+
+    headers = {"Authorization": f"Bearer {cli.token}"}
+    stored = httpx.get(f"{cli.url}/api/queue/{sent['id']}", headers=headers, timeout=30).json()
+    assert stored["data"]["payload"] == body
+
+
+def test_a_wrong_secret_is_refused_in_the_functions_words(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="stripe")
+
+    answer = cli.run("trigger", made["slug"], "--json", SECRET="whsec_wrong")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["code"] == "invalid_signature"
+
+
+def test_an_unknown_endpoint_is_refused(cli: Cli) -> None:
+    answer = cli.run("trigger", "nowhere")
+
+    assert answer.returncode == 1
+    assert "There is no endpoint nowhere" in answer.stdout
+
+
+def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStack) -> None:
+    # Nothing listens on port 9.
+    webhook = cli.create("webhooks", name="Mine", **DELIVERED)
+    event = cli.create("events", event="order.completed", data={"id": 1})
+    httpx.post(
+        f"{cli.url}/functions/v1/dispatch",
+        headers={"Authorization": f"Bearer {stack.functions_secret}"},
+        json={},
+        timeout=60,
+    ).raise_for_status()
+
+    (attempt, *_) = cli.json("tail", webhook["id"])
+    shown = cli.run("tail", webhook["id"]).stdout
+    retried = cli.json("retry", webhook["id"], attempt["deliveryId"])
+    replayed = cli.json("replay", event["id"])
+
+    assert (attempt["outcome"], attempt["attempt"]) == ("failed", 1)
+    assert "order.completed" in shown
+    assert (retried["id"], retried["status"]) == (attempt["deliveryId"], "pending")
+    assert replayed.keys() >= {"id"}
+
+
+def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="webhook_signature")
+    secret = {"SECRET": made["secret"]}
+    cli.json("trigger", made["slug"], "--event", "too.early", **secret)
+
+    with receiver() as (url, requests):
+        listening = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "functions.cli",
+                "listen",
+                made["slug"],
+                "--json",
+                "--forward-to",
+                url,
+                "--count",
+                "1",
+            ],
+            env=cli.environment | secret,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert listening.stderr is not None
+        assert "Listening" in listening.stderr.readline()
+        sent = cli.json("trigger", made["slug"], "--event", "order.paid", **secret)
+        shown, _ = listening.communicate(timeout=60)
+
+    event = json.loads(shown)
+    assert (event["id"], event["eventType"], event["answered"]) == (sent["id"], "order.paid", 200)
+    ((headers, body),) = requests
+    signature = hmac.new(made["secret"].encode(), body, hashlib.sha256).hexdigest()
+    assert headers["x-webhook-signature"] == f"sha256={signature}"
+
+
+def test_a_wrong_password_is_told(cli: Cli) -> None:
+    answer = cli.run("endpoints", DEMO_PASSWORD="wrong")
+
+    assert answer.returncode == 1
+    assert answer.stdout.strip()
+
+
+def test_functions_that_are_away_are_told(cli: Cli) -> None:
+    answer = cli.run("endpoints", "--json", FUNCTIONS_URL="http://127.0.0.1:9")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["code"] == "service_unavailable"
