@@ -7,6 +7,7 @@ the scheduler run only for tests that ask for them.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,13 @@ os.environ |= {
     "FUNCTIONS_SECRET": "unused",
     "ENCRYPTION_KEYS": "unused",
 }
+
+
+def pytest_report_header() -> str | None:
+    """Says what a machine without a browser leaves out. CI leaves nothing out, and fails there."""
+    if shutil.which("chromium") is None and "CI" not in os.environ:
+        return "tests/browser is left out: it needs Chromium (apt-get install chromium)"
+    return None
 
 
 def _interrupt(*_: object) -> None:
