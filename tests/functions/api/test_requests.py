@@ -49,7 +49,7 @@ async def stranded(api_settings: ApiSettings) -> AsyncIterator[FastAPI]:
 
 
 async def test_there_are_routes_to_try(app: FastAPI) -> None:
-    assert len(operations(app)) == 51
+    assert len(operations(app)) == 59
 
 
 async def test_nobody_gets_to_the_database_without_a_token(stranded: FastAPI) -> None:
