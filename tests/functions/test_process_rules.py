@@ -172,7 +172,7 @@ def test_what_a_rule_sets_is_not_seen_by_the_next() -> None:
     ("condition", "error"),
     [
         ("event.data.total > 'a'", "The types of the values do not go together"),
-        ("event.data.total >", "The expression ends too early (character 19)"),
+        ("event.data.total >", "The expression ends too early; a value is missing (character 19)"),
         ("event.data.total", "The condition is neither true nor false"),
     ],
 )
