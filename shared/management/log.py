@@ -34,7 +34,7 @@ class LogQuery(EventQuery):
     """Filters of the log."""
 
     status: Literal["processed", "failed"] | None = None
-    event_type: str | None = Field(default=None, max_length=255)
+    event_type: str | None = Field(default=None, min_length=1, max_length=255)
     since: AwareDatetime | None = Field(default=None, description="Arrived at this time or later.")
     until: AwareDatetime | None = Field(default=None, description="Arrived before this time.")
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -75,6 +77,7 @@ class QueueModel(RuleBasedStateMachine):
         super().__init__()
         self.connection = connection
         self.beliefs: dict[uuid.UUID, Belief] = {}
+        self.given: list[Lease] = []
 
     def teardown(self) -> None:
         self.connection.rollback()
@@ -118,6 +121,7 @@ class QueueModel(RuleBasedStateMachine):
         assert set(lease.ids) <= may_have
         rows = self.rows()
         failed = {id_ for id_ in may_have if rows[id_]["status"] == "failed"}
+        self.given += [lease] if lease.ids else []
         for id_ in lease.ids:
             self.beliefs[id_] = self.beliefs[id_].leased(lease.id)
         for id_ in failed:
@@ -138,6 +142,24 @@ class QueueModel(RuleBasedStateMachine):
             self.connection.execute(query, [lease.id])
         for id_ in held:
             self.beliefs[id_] = replace(self.beliefs[id_], is_due=True)
+
+    def finish(self, lease: Lease, data: st.DataObject) -> None:
+        """A worker reports any outcome for all that its claim gave it."""
+        raise NotImplementedError
+
+    @rule(lease=leases, data=st.data())
+    def a_worker_finishes(self, lease: Lease, data: st.DataObject) -> None:
+        """In time, late, too late, or for the second time."""
+        self.finish(lease, data)
+
+    @precondition(lambda self: self.lost())
+    @rule(data=st.data())
+    def a_worker_finishes_what_it_has_lost(self, data: st.DataObject) -> None:
+        self.finish(data.draw(st.sampled_from(self.lost())), data)
+
+    def lost(self) -> list[Lease]:
+        """Leases that hold nothing any more."""
+        return [lease for lease in self.given if not self.held_by(lease)]
 
     @rule()
     def time_goes_by(self) -> None:

@@ -56,8 +56,11 @@ class Events(QueueModel):
         self.sent: list[Row] = []
 
     @initialize()
+    def some_are_there(self) -> None:
+        self.webhooks_come(3)
+
     @rule(count=SOME)
-    def webhooks_come(self, count: int = 3) -> None:
+    def webhooks_come(self, count: int) -> None:
         sent = [incoming(self.endpoint) for _ in range(count)]
         with self.changing():
             answer = ingest(self.connection, *sent)
@@ -77,7 +80,7 @@ class Events(QueueModel):
     def a_worker_claims(self, stage: str, limit: int) -> Any:
         return self.claim(stage, limit)
 
-    @rule(target=QueueModel.leases, stage=stages, times=st.integers(2, MOST_ATTEMPTS + 1))
+    @rule(target=QueueModel.leases, stage=stages, times=st.sampled_from((2, MOST_ATTEMPTS + 1)))
     def workers_crash_one_after_the_other(self, stage: str, times: int) -> Any:
         leases = []
         for _ in range(times):
@@ -100,9 +103,7 @@ class Events(QueueModel):
         self.take(lease, due, MOST_ATTEMPTS)
         return lease if ids else multiple()
 
-    @rule(lease=QueueModel.leases, data=st.data())
-    def a_worker_finishes(self, lease: Lease, data: st.DataObject) -> None:
-        """In time, late, too late, or for the second time."""
+    def finish(self, lease: Lease, data: st.DataObject) -> None:
         outcomes = {id_: data.draw(st.sampled_from(sorted(RESULTS))) for id_ in lease.ids}
         held = self.held_by(lease)
         with self.changing(held):
@@ -164,8 +165,11 @@ class Deliveries(QueueModel):
         self.webhook = make_webhook(connection)
 
     @initialize()
+    def some_are_there(self) -> None:
+        self.events_are_published(3)
+
     @rule(count=SOME)
-    def events_are_published(self, count: int = 3) -> None:
+    def events_are_published(self, count: int) -> None:
         for _ in range(count):
             with self.changing():
                 publish(self.connection, self.webhook.user_id)
@@ -176,7 +180,7 @@ class Deliveries(QueueModel):
     def a_worker_claims(self, limit: int) -> Any:
         return self.claim(limit)
 
-    @rule(target=QueueModel.leases, times=st.integers(2, MOST_DELIVERY_ATTEMPTS + 1))
+    @rule(target=QueueModel.leases, times=st.sampled_from((2, MOST_DELIVERY_ATTEMPTS + 1)))
     def workers_crash_one_after_the_other(self, times: int) -> Any:
         leases = []
         for _ in range(times):
@@ -201,9 +205,7 @@ class Deliveries(QueueModel):
     def under_way(self) -> int:
         return len([id_ for id_ in self.those("leased") if not self.beliefs[id_].is_due])
 
-    @rule(lease=QueueModel.leases, data=st.data())
-    def a_worker_finishes(self, lease: Lease, data: st.DataObject) -> None:
-        """In time, late, too late, or for the second time."""
+    def finish(self, lease: Lease, data: st.DataObject) -> None:
         states = st.sampled_from(["delivered", "retry", "failed", "filtered"])
         outcomes = {id_: data.draw(states) for id_ in lease.ids}
         held = self.held_by(lease)

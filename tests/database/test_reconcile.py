@@ -22,8 +22,8 @@ def endpoint(hosted_database: Connection) -> Endpoint:
 
 def fetched(endpoint: Endpoint, **fields: Any) -> Row:
     """An event as the API hands it over."""
-    row = incoming(endpoint, scheme="github", **fields)
-    return {name: value for name, value in row.items() if name not in {"id", "endpoint_id"}}
+    row = incoming(endpoint) | fields
+    return {name: row[name] for name in row.keys() - {"id", "endpoint_id", "scheme"}}
 
 
 def reconcile(

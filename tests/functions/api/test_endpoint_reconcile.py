@@ -198,18 +198,19 @@ async def test_a_ping_and_what_no_webhook_could_hold_are_skipped(
     anna: Account, hub: GitHub, database: Connection
 ) -> None:
     endpoint = await anna.create_endpoint(scheme="github")
-    ping, deep, large, nul = (delivery(number) for number in (1, 2, 3, 4))
+    ping, deep, large, nul, number = (delivery(place) for place in (1, 2, 3, 4, 5))
     nested: dict[str, Any] = {}
     for _ in range(70):
         nested = {"a": nested}
-    hub.page(None, ping | {"event": "ping"}, deep, large, nul)
+    hub.page(None, ping | {"event": "ping"}, deep, large, nul, number)
     hub.payloads = {
         1: {"zen": "Keep it logically awesome.", "hook_id": 12},
         2: nested,
         3: {"a": "x" * 1024 * 1024},
         4: {"a": "\x00"},
+        5: {"a": 1.5e308},
     }
-    assert counts(await reconcile(anna, endpoint)) == (1, 0, 3, True)
+    assert counts(await reconcile(anna, endpoint)) == (1, 0, 4, True)
     assert [row["payload"] for row in stored(database, endpoint)] == [{"a": "\ufffd"}]
 
 
@@ -326,10 +327,10 @@ async def test_a_cursor_that_the_vendor_has_forgotten_begins_at_the_top(
 @pytest.mark.parametrize(
     ("answer", "status", "code", "told"),
     [
-        (httpx.Response(401), 400, "invalid_request", "token"),
-        (httpx.Response(403), 400, "invalid_request", "token"),
-        (httpx.Response(404), 400, "invalid_request", "hook"),
-        (httpx.Response(302, headers={"Location": "http://x"}), 400, "invalid_request", "hook"),
+        (httpx.Response(401), 400, "invalid_request", "token: "),
+        (httpx.Response(403), 400, "invalid_request", "token: "),
+        (httpx.Response(404), 400, "invalid_request", "hook: "),
+        (httpx.Response(302, headers={"Location": "http://x"}), 400, "invalid_request", "hook: "),
         (httpx.Response(502), 503, "service_unavailable", "GitHub answered 502"),
         (httpx.Response(200, text="<html>"), 503, "service_unavailable", "JSON"),
         (httpx.Response(200, json={}), 503, "service_unavailable", "deliveries"),

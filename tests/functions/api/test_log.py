@@ -68,7 +68,8 @@ async def test_the_log_is_filtered_by_the_time_of_arrival(
 
 
 @pytest.mark.parametrize(
-    "query", ["status=pending", "since=yesterday", "until=2026-01-01T00:00:00", "stage=done"]
+    "query",
+    ["status=pending", "since=yesterday", "until=2026-01-01T00:00:00", "stage=done", "eventType="],
 )
 async def test_a_bad_filter_is_refused(query: str, anna: Account) -> None:
     words = await refused(anna.client.get(f"/api/log?{query}"), 400, "invalid_request")
