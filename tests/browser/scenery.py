@@ -104,7 +104,7 @@ def add_history(database: Connection, account: Account, endpoint_id: str, webhoo
     with database.cursor() as cursor:
         for minute in (*range(60), *range(60, 24 * 60, 4)):
             at = now - timedelta(minutes=minute + 1, seconds=7)
-            busy = 1 + (minute * 7) % 5 + (3 if 60 < minute and (minute // 60) % 6 < 2 else 0)
+            busy = 1 + (minute * 7) % 5 + (3 if minute > 60 and (minute // 60) % 6 < 2 else 0)
             for place in range(busy if minute < 180 else 1 + busy // 4):
                 _add_event(cursor, account, endpoint_id, at, is_failed=(minute + place) % 23 == 0)
                 _add_attempt(cursor, account, webhook_id, delivery["id"], published, at, place)

@@ -270,7 +270,7 @@ document.addEventListener("click", (event) => {
 
 remember(document);
 localise(document);
-all("[data-webhook-form]").forEach(showChosen);
+all("[data-choices]").forEach(showChosen);
 all("[data-scheme-form]").forEach(showScheme);
 all("[data-action]").forEach(showAction);
 one("#problem")?.focus();
