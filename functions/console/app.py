@@ -13,13 +13,10 @@ from starlette.routing import Mount, Route
 from functions.console import errors, static
 from functions.console.guards import SecurityHeaders
 from functions.console.pages import ROUTES, overview
-from functions.console.sessions import Sessions
+from functions.console.sessions import BASES, Sessions
 from functions.console.settings import ConsoleSettings
 from shared.management.session import Backend, open_backend
 from shared.responses import RequestIds, health_routes
-
-BASES = ("/functions/v1/console", "/console")
-"""Where the pages are: deployed, and under a domain of one's own."""
 
 
 def create_app(settings: ConsoleSettings | None = None) -> Starlette:

@@ -10,7 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from functions.console.guards import HEADERS
 from functions.console.rendering import TEMPLATES, page_response
+from functions.console.sessions import base_of
 from functions.console.visits import to_sign_in
 from shared import errors
 from shared.responses import request_id
@@ -26,39 +28,32 @@ TITLES: dict[type[errors.SwitchhookError], str] = {
 }
 
 
-def _base(request: Request) -> str:
-    base = request.scope.get("root_path")
-    if base:
-        return str(base)
-    path = request.url.path
-    known = ("/functions/v1/console", "/console")
-    return next((one for one in known if path.startswith(one)), "/console")
+TEXTS: dict[type[errors.SwitchhookError], str] = {
+    errors.NotFound: "Perhaps it was deleted, or it belongs to somebody else.",
+    errors.InternalError: "It is not your fault. Try again; if it stays, tell whoever runs this the number below.",
+}
 
 
 def _answer(request: Request, error: errors.SwitchhookError) -> Response:
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    # What nobody expected is told outside of all middleware, which otherwise sets these.
+    headers = {**HEADERS, "Cache-Control": "no-store"}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     if "hx-request" in request.headers:
         return PlainTextResponse(error.message, error.status, headers)
     title = next(
         (words for kind, words in TITLES.items() if isinstance(error, kind)), "That did not work"
     )
+    is_told = error.message != error.default_message
     html = TEMPLATES.get_template("error.html").render(
-        base=_base(request),
+        base=base_of(request),
         title=title,
-        words=error.message
-        if error.message != error.default_message
-        else TEXTS.get(type(error), error.message),
+        words=error.message if is_told else TEXTS.get(type(error), error.message),
         request_id=request_id(request.scope),
     )
     response = page_response(html, error.status)
     response.headers.update(headers)
     return response
-
-
-TEXTS: dict[type[errors.SwitchhookError], str] = {
-    errors.NotFound: "Perhaps it was deleted, or it belongs to somebody else.",
-    errors.InternalError: "It is not your fault. Try again; if it stays, tell whoever runs this the number below.",
-}
 
 
 async def _on_known_error(request: Request, error: Exception) -> Response:

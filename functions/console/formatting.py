@@ -19,6 +19,8 @@ def duration(milliseconds: float | None) -> str:
     """A length of time in the unit that suits it."""
     if milliseconds is None:
         return NOTHING
+    if milliseconds < 1:
+        return "under 1 ms"
     if milliseconds < 1000:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000

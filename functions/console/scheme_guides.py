@@ -255,7 +255,7 @@ GUIDES: Mapping[str, Guide] = {
         "Token in a header",
         (
             "At the source: paste the address.",
-            "At the source: let it send Authorization: Bearer and the secret made here, or send it in another header.",
+            "At the source: let it send Authorization: Bearer and the secret made here, or another header.",
         ),
         settings=("header", "prefix", *FACTS),
     ),

@@ -17,6 +17,9 @@ from shared.management.access_token import Caller, read_caller
 from shared.management.auth import SignedIn
 from shared.management.session import Backend
 
+BASES = ("/functions/v1/console", "/console")
+"""Where the pages are: deployed, and under a domain of one's own."""
+
 ACCESS, REFRESH, NONCE = "switchhook_access", "switchhook_refresh", "switchhook_nonce"
 EVERYBODY = "switchhook_everybody"
 FLASH = "switchhook_flash"
@@ -97,7 +100,9 @@ def flash_of(request: Request) -> str | None:
 def base_of(request: Request) -> str:
     """The path below which the pages are, such as /console."""
     base: str = request.scope.get("root_path", "")
-    return base
+    # An error may be told before any route was found.
+    path = request.url.path
+    return base or next((one for one in BASES if path.startswith(one)), BASES[-1])
 
 
 def set_cookie(
@@ -107,7 +112,7 @@ def set_cookie(
         name,
         value,
         max_age=seconds,
-        path=base_of(request) or "/",
+        path=base_of(request),
         httponly=True,
         secure=_is_remote(request),
         samesite="lax",
@@ -117,7 +122,7 @@ def set_cookie(
 def delete_cookie(request: Request, response: Response, name: str) -> None:
     response.delete_cookie(
         name,
-        path=base_of(request) or "/",
+        path=base_of(request),
         httponly=True,
         secure=_is_remote(request),
         samesite="lax",

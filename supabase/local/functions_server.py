@@ -87,9 +87,10 @@ def _environment(stack: Stack, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _code() -> tuple[Path, ...]:
-    return tuple(
-        path for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.py")
-    )
+    console = ROOT / "functions" / "console"
+    kept = (*(console / "templates").iterdir(), *(console / "static").glob("*.*"))
+    code = (path for folder in ("functions", "shared") for path in (ROOT / folder).rglob("*.py"))
+    return (*code, *kept)
 
 
 def _is_healthy(stack: Stack) -> bool:

@@ -40,7 +40,7 @@ def furnish(account: Account, receiver: Receiver, database: Connection) -> Sight
     receiver.reply = lambda request: Reply(503 if request.path.endswith("gone") else 200)
     add_history(database, account, shop["id"], good["id"])
     account.publish("invoice.paid", id="in_1")
-    waiting = [account.send(shop, **order(number)) for number in range(101, 106)]
+    waiting = [account.send(shop, **event) for event in WAITING]
     through = account.send(shop, **order(100))
     for event_id in (*waiting, through):
         account.wait_until(event_id, stage="review")
@@ -78,6 +78,13 @@ def furnish(account: Account, receiver: Receiver, database: Connection) -> Sight
     )
 
 
+WAITING = (
+    order(101),
+    {"event_type": "invoice.overdue", "data": {"id": "in_7", "amount": 480, "currency": "EUR"}},
+    {"event_type": "influencer.applied", "data": {"id": "inf_3", "handle": "@ada", "followers": 9}},
+    {"event_type": "ticket.created", "data": {"id": "t_9", "subject": "The engine stops"}},
+    {"event_type": "contact.created", "data": {"id": "c_4", "email": "grace@example.com"}},
+)
 RULE = {
     "name": "Customers who order",
     "entityTable": "order",

@@ -204,7 +204,12 @@ def test_what_changes_swaps_alone_and_nothing_jumps(
     expect(row.get_by_text("ada20@example.com")).to_be_visible()
     row.locator(".choose").check()
     page.evaluate("(id) => { document.getElementById(id).mark = 'the same' }", f"event-{first}")
+    before = row.bounding_box()
     second = account.send(endpoint, **order(21))
+    expect(page.get_by_text("1 new, shown once the pointer is elsewhere")).to_be_visible()
+    expect(page.locator(f"#event-{second}")).to_have_count(0)
+    assert row.bounding_box() == before
+    page.mouse.move(5, 5)
     expect(page.locator(f"#event-{second}")).to_be_visible()
     assert page.evaluate("(id) => document.getElementById(id).mark", f"event-{first}") == "the same"
     expect(row.locator(".choose")).to_be_checked()

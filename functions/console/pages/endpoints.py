@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from functions.console.endpoint_form import changed_fields, form_values, new_fields, values_of
 from functions.console.lists import list_query
+from functions.console.sample_events import send_sample
 from functions.console.scheme_guides import GUIDES
-from functions.console.test_events import send_test_event
 from functions.console.visits import Visit, get, post
 from shared.errors import Conflict, InvalidRequest
 from shared.management import endpoints, entity_types
@@ -129,7 +129,7 @@ async def rotate(visit: Visit) -> Response:
 async def send_test(visit: Visit) -> Response:
     """Posts a signed sample as the source would."""
     endpoint = await endpoints.get_endpoint(visit.session, _id(visit))
-    result = await send_test_event(visit.session, endpoint)
+    result = await send_sample(visit.session, endpoint)
     return visit.fragment("endpoint_test.html", result=result, endpoint=endpoint)
 
 

@@ -20,6 +20,8 @@ class Window:
     words: str
     piece: timedelta
     points: int
+    refresh_seconds: int
+    """The longer it is, the more there is to count, and the less one moment changes."""
 
     def bounds(self, now: datetime) -> tuple[datetime, datetime]:
         seconds = self.piece.total_seconds()
@@ -32,9 +34,9 @@ class Window:
 
 
 WINDOWS: Mapping[str, Window] = {
-    "hour": Window("the last hour", timedelta(minutes=1), 60),
-    "day": Window("the last 24 hours", timedelta(minutes=30), 48),
-    "week": Window("the last 7 days", timedelta(hours=3), 56),
+    "hour": Window("the last hour", timedelta(minutes=1), 60, 5),
+    "day": Window("the last 24 hours", timedelta(minutes=30), 48, 15),
+    "week": Window("the last 7 days", timedelta(hours=3), 56, 60),
 }
 
 

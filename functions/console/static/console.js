@@ -63,6 +63,9 @@ const place = (element, within) => all("a, button, input, select, summary", with
 const find = (index, within) => all("a, button, input, select, summary", within)[index];
 
 function mergeList(before, after) {
+  // Whoever is about to press something must not find another row under the pointer.
+  const isHeld = before.matches(":hover");
+  let held = 0;
   const kept = new Map([...before.children].map((child) => [child.id, child]));
   let cursor = before.firstElementChild;
   for (const child of [...after.children]) {
@@ -72,13 +75,26 @@ function mergeList(before, after) {
       if (cursor === known) cursor = cursor.nextElementSibling;
       const now = replace(known, child);
       if (now.nextElementSibling !== cursor) before.insertBefore(now, cursor);
+    } else if (isHeld && cursor) {
+      held += 1;
     } else {
       before.insertBefore(child, cursor);
       settle(child);
       child.classList.add("arrived");
     }
   }
+  showHeld(before, held);
   for (const gone of kept.values()) gone.remove();
+}
+
+function showHeld(list, number) {
+  one("#held")?.remove();
+  if (!number) return;
+  const words = document.createElement("p");
+  words.id = "held";
+  words.textContent = `${number} new, shown once the pointer is elsewhere`;
+  one("#live").prepend(words);
+  list.addEventListener("pointerleave", () => htmx.trigger(document.body, "refresh"), { once: true });
 }
 
 function shape(within) {
@@ -125,7 +141,7 @@ htmx.defineExtension("keyed", {
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.elt.id !== "live") return;
   if (document.hidden) event.preventDefault();
-  event.detail.headers["X-Live-Version"] = event.detail.elt.dataset.version;
+  event.detail.headers["X-Live-Version"] = one("#held") ? "held" : event.detail.elt.dataset.version;
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   const version = event.detail.xhr.getResponseHeader("X-Live-Version");
@@ -270,7 +286,7 @@ document.addEventListener("click", (event) => {
 
 remember(document);
 localise(document);
-all("[data-webhook-form]").forEach(showChosen);
+all("[data-choices]").forEach(showChosen);
 all("[data-scheme-form]").forEach(showScheme);
 all("[data-action]").forEach(showAction);
 one("#problem")?.focus();

@@ -69,8 +69,9 @@ def test_a_tree_tells_what_it_leaves_out() -> None:
 
 
 def test_numbers_are_written_for_readers() -> None:
-    assert [duration(value) for value in (None, 3.4, 1500, 90_000, 9_000_000)] == [
+    assert [duration(value) for value in (None, 0.2, 3.4, 1500, 90_000, 9_000_000)] == [
         "\u2013",
+        "under 1 ms",
         "3 ms",
         "1.5 s",
         "2 min",

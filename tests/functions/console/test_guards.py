@@ -66,6 +66,19 @@ async def test_every_answer_has_the_policy(anna: Browser, path: str) -> None:
     assert (answer.headers["cache-control"] == "no-store") is not is_file
 
 
+async def test_what_nobody_expected_is_told_in_words_under_the_same_policy(
+    anna: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a secret of the inside")
+
+    monkeypatch.setattr("functions.console.visits.Visit.navigation", broken)
+    answer = await anna.get("/settings", 500)
+    assert "It is not your fault" in answer.text
+    assert "inside" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 async def test_pages_hold_no_script_or_style_of_their_own(anna: Browser) -> None:
     endpoint_id = await create_endpoint(anna)
     for path in ("/", "/queue", "/rules/new", "/webhooks/new", f"/endpoints/{endpoint_id}"):

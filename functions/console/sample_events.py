@@ -1,4 +1,4 @@
-"""Test events: a sample as the source would send it, posted to the endpoint's own address."""
+"""Samples: a webhook as the source would send it, posted to the endpoint's own address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLE_TYPES = {"github": "issues", "shopify": "orders/create"}
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class SampleAnswer:
     """What the endpoint answered."""
 
     status: int
@@ -30,7 +30,7 @@ class TestResult:
     body: str
 
 
-async def send_test_event(session: UserSession, endpoint: Endpoint) -> TestResult:
+async def send_sample(session: UserSession, endpoint: Endpoint) -> SampleAnswer:
     """Signs with a secret that is good for two minutes. Raises ServiceUnavailable, or RateLimited."""
     scheme = scheme_named(endpoint.scheme)
     secret = scheme.generate_secret()
@@ -75,13 +75,13 @@ async def _post(session: UserSession, endpoint: Endpoint, secret: str) -> httpx.
         ) from None
 
 
-def _result(response: httpx.Response) -> TestResult:
+def _result(response: httpx.Response) -> SampleAnswer:
     try:
         content = response.json()
     except ValueError:
         content = {}
     data = content.get("data") or {}
-    return TestResult(
+    return SampleAnswer(
         response.status_code,
         content.get("error") or ("Taken" if response.is_success else "Refused"),
         data.get("id") or data.get("event_id") or data.get("eventId"),
