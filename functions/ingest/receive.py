@@ -16,7 +16,7 @@ from shared.body import read_body
 from shared.database import Database
 from shared.errors import HeadersTooLarge, InvalidSignature, UnknownEndpoint
 from shared.group_commit import GroupCommit
-from shared.responses import json_response, success
+from shared.responses import json_response, log_facts, success
 from shared.signatures import Headers, SignedRequest
 
 REFRESH_SECONDS = 1.0
@@ -67,7 +67,9 @@ class Receiver:
             accepted = accept(signed, endpoint, int(time.time()))
         if isinstance(accepted, Handshake):
             return json_response(accepted.answer)
-        return success(outcome(await self.group.submit(accepted.json)), 202)
+        stored = outcome(await self.group.submit(accepted.json))
+        log_facts(request, event_id=stored["id"], endpoint_id=endpoint.id, state=stored["state"])
+        return success(stored, 202)
 
     async def _endpoint(self, slug: str, *, max_age_seconds: float | None = None) -> Endpoint:
         endpoint = await self._endpoints.get(slug, max_age_seconds=max_age_seconds)
