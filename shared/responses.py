@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,9 +20,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import errors
+from shared.logs import current_request_id
 from shared.version import VERSION
 
 logger = logging.getLogger(__name__)
+requests_logger = logging.getLogger("switchhook.requests")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
@@ -95,7 +98,10 @@ EXCEPTION_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]
 
 
 class RequestIds:
-    """ASGI middleware: takes the caller's X-Request-Id if it is a plain one, else makes one, and sends it back."""
+    """ASGI middleware: takes the caller's X-Request-Id if it is a plain one, else makes one, and sends it back.
+
+    Every line that is logged meanwhile has it, and there is one line per request, with what `log_facts` was told.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -110,12 +116,38 @@ class RequestIds:
         identifier = given if _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
         scope.setdefault("state", {})["request_id"] = identifier
 
+        began, status = time.perf_counter(), 500
+
         async def send_with_id(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"].append((b"x-request-id", identifier.encode()))
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        token = current_request_id.set(identifier)
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            if requests_logger.isEnabledFor(logging.INFO):
+                _log_request(scope, status, time.perf_counter() - began)
+            current_request_id.reset(token)
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Without the query and any header: what they hold may be secret."""
+    facts = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+    }
+    requests_logger.info("request", extra=facts | scope["state"].get("facts", {}))
+
+
+def log_facts(request: Request, **facts: str) -> None:
+    """Adds to the line that is logged for this request: ids of what it was about."""
+    request.scope["state"].setdefault("facts", {}).update(facts)
 
 
 def health_routes(function: str, ping: Callable[[Request], Awaitable[bool]]) -> list[Route]:

@@ -45,8 +45,10 @@ MAIN = '''\
 """Where a runtime finds the function {name}."""
 
 from functions.{folder}.app import app
+from shared.logs import log_as_json
 from shared.runtimes import aws_handler, google_target
 
+log_as_json()
 handler = aws_handler(app)
 target = google_target(app)
 '''

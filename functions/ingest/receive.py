@@ -25,7 +25,7 @@ from shared.errors import (
     UnknownEndpoint,
 )
 from shared.group_commit import GroupCommit
-from shared.responses import json_response, success
+from shared.responses import json_response, log_facts, success
 from shared.signatures import Handshake, Headers, SignedRequest
 
 REFRESH_SECONDS = 1.0
@@ -68,12 +68,14 @@ class Receiver:
                 limit=self._settings.max_body_bytes,
                 deadline_seconds=self._settings.body_deadline_seconds,
             )
-            return await self._take(self._signed(request, body), slug, endpoint)
+            return await self._take(request, self._signed(request, body), slug, endpoint)
         except SwitchhookError as error:
             self._note(endpoint, error, request, body)
             raise
 
-    async def _take(self, signed: SignedRequest, slug: str, endpoint: Endpoint) -> Response:
+    async def _take(
+        self, request: Request, signed: SignedRequest, slug: str, endpoint: Endpoint
+    ) -> Response:
         try:
             accepted = accept(signed, endpoint, int(time.time()))
         except InvalidSignature:
@@ -86,7 +88,9 @@ class Receiver:
             submitted = [self.group.submit(row) for row in accepted.json]
             results = await asyncio.gather(*submitted, return_exceptions=True)
             return success(batch_outcome(results), 202)
-        return success(outcome(await self.group.submit(accepted.json[0])), 202)
+        stored = outcome(await self.group.submit(accepted.json[0]))
+        log_facts(request, event_id=stored["id"], endpoint_id=endpoint.id, state=stored["state"])
+        return success(stored, 202)
 
     async def greet(self, request: Request) -> Response:
         """Answers a vendor that asks with GET before it sends; nothing else is asked so."""

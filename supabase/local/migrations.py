@@ -81,14 +81,18 @@ def push_to_project(stack: Stack) -> None:
     url = env_file.read(stack.env_path).get("DATABASE_URL")
     if url is None:
         raise StackError(f"{stack.env_path} names no DATABASE_URL to push to.")
-    answer = _push(stack, url)
-    if answer.returncode != 0:
-        raise StackError(f"The Supabase CLI could not push the migrations:\n{answer.stdout}")
+    # A dry run first: it shows what is about to happen, and fails before anything has.
+    for options in (("--dry-run",), ()):
+        answer = _push(stack, url, *options)
+        if answer.returncode != 0:
+            raise StackError(f"The Supabase CLI could not push the migrations:\n{answer.stdout}")
+        if options:
+            print(answer.stdout.strip())
     print(f"All migrations are on {urlsplit(url).hostname}")
 
 
-def _push(stack: Stack, url: str) -> subprocess.CompletedProcess[str]:
-    return supabase_cli(stack, url, "db", "push", "--yes")
+def _push(stack: Stack, url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return supabase_cli(stack, url, "db", "push", "--yes", *options)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -34,6 +35,29 @@ def test_a_push_brings_the_named_database_up_to_date(
             versions = {version for (version,) in connection.execute(query)}
     assert versions == {file.name.partition("_")[0] for file in migrations.migration_files()}
     assert "127.0.0.1" in capsys.readouterr().out
+
+
+def test_a_push_first_shows_what_it_is_about_to_do(
+    stack: RunningStack,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    cli = migrations.supabase_cli
+
+    def noted(*arguments: Any) -> Any:
+        asked.append(arguments[2:])
+        return cli(*arguments)
+
+    monkeypatch.setattr(migrations, "supabase_cli", noted)
+    with postgres.scratch_database(stack.stack, "pushed_dry") as url:
+        migrations.push_to_project(stack_with(tmp_path, f"DATABASE_URL={url}\n"))
+
+    assert ["--dry-run" in arguments for arguments in asked] == [True, False]
+    shown = capsys.readouterr().out
+    assert all(file.name in shown for file in migrations.migration_files())
+    assert "warn" not in shown.lower()
 
 
 def test_a_push_without_an_address_says_what_is_missing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -121,13 +122,31 @@ def test_the_image_holds_the_packages_of_every_function(tmp_path: Path) -> None:
 
     assert set(locks) == set(bundle.NAMES)
     assert answer.returncode == 0, answer.stderr
-    assert "uvicorn functions.$FUNCTION.app:app" in text
+    assert "COPY functions/deploy/image.py main.py" in text
+    assert "uvicorn main:app" in text
 
 
 def test_the_images_context_has_what_it_copies(project_root: Path) -> None:
     text = (DEPLOY / "Dockerfile").read_text()
-    copied = {path.strip("/") for path in re.findall(r"^COPY (\S+/) ", text, re.MULTILINE)}
+    copied = {path.strip("/") for path in re.findall(r"^COPY (?!--)(\S+) ", text, re.MULTILINE)}
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
 
     assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
-    assert all((project_root / folder).is_dir() for folder in copied)
+    assert all((project_root / path).exists() for path in copied)
+
+
+def test_the_image_serves_the_function_that_it_is_told(project_root: Path) -> None:
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import runpy; print(runpy.run_path('functions/deploy/image.py')['app'])",
+        ],
+        cwd=project_root,
+        env={**os.environ, "FUNCTION": "dispatch", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "Starlette" in answer.stdout, answer.stderr
