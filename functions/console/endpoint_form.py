@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from functions.console.forms import Form, as_model
-from functions.console.scheme_guides import GUIDES
+from functions.console.scheme_settings import Setting, settings_of
 from shared.management.endpoint_models import EndpointChanges, EndpointFields
 
 SETTING = "setting."
-NUMBERS = frozenset({"toleranceSeconds"})
-CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def new_fields(form: Form) -> EndpointFields:
@@ -51,20 +48,19 @@ def _values(form: Form) -> dict[str, Any]:
 
 def _settings(form: Form, scheme: str) -> dict[str, Any]:
     """The settings that this scheme has and that say something; the form has those of others too."""
-    guide = GUIDES.get(scheme)
-    found: dict[str, Any] = {}
-    for name in guide.settings if guide else ():
-        value = _setting(form, name)
-        if value not in (None, "", []):
-            found[name] = value
-    return found
+    found = {name: _value(form, one) for name, one in settings_of(scheme).items()}
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def _setting(form: Form, name: str) -> Any:
-    if name in NUMBERS:
-        return form.number(SETTING + name)
-    text = form.text(SETTING + name)
-    return CERTIFICATE.findall(text) if name == "certificates" else text
+def _value(form: Form, setting: Setting) -> Any:
+    name = SETTING + setting.name
+    match setting.kind:
+        case "number":
+            return form.number(name)
+        case "json":
+            return form.json(name)
+        case _:
+            return form.text(name)
 
 
 def form_values(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-FACTS = ("eventTypeHeader", "deliveryIdHeader")
+from shared.signatures import SCHEMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,9 @@ class Guide:
     """In order. Each begins with where it is done."""
     source_makes_secret: bool = False
     """The source shows a secret of its own once it knows the address; it is then set here."""
-    settings: Sequence[str] = ()
-    """Fields of the form that this scheme has."""
 
 
-GUIDES: Mapping[str, Guide] = {
+_WRITTEN: Mapping[str, Guide] = {
     "standard_webhooks": Guide(
         "Standard Webhooks (Svix and many others)",
         (
@@ -32,7 +30,6 @@ GUIDES: Mapping[str, Guide] = {
             "Here: set it as this endpoint's secret. Or paste the secret made here, if the source lets you choose.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "stripe": Guide(
         "Stripe",
@@ -42,7 +39,6 @@ GUIDES: Mapping[str, Guide] = {
             "Here: set it as this endpoint's secret.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "github": Guide(
         "GitHub",
@@ -51,15 +47,6 @@ GUIDES: Mapping[str, Guide] = {
             "In GitHub: paste the address as Payload URL, and choose the content type application/json.",
             "In GitHub: paste the secret made here as Secret.",
         ),
-    ),
-    "gitlab": Guide(
-        "GitLab",
-        (
-            "In GitLab: open the project's or group's Settings → Webhooks and paste the address as URL.",
-            "In GitLab: paste the secret made here as secret token.",
-            "Better, where GitLab shows a signing token, whsec_…: set that here as this endpoint's secret.",
-        ),
-        settings=("toleranceSeconds",),
     ),
     "shopify": Guide(
         "Shopify",
@@ -70,39 +57,6 @@ GUIDES: Mapping[str, Guide] = {
         ),
         source_makes_secret=True,
     ),
-    "woocommerce": Guide(
-        "WooCommerce",
-        (
-            "In WordPress: open WooCommerce → Settings → Advanced → Webhooks, and add a webhook.",
-            "In WordPress: paste the address as delivery URL and the secret made here as secret.",
-        ),
-    ),
-    "square": Guide(
-        "Square",
-        (
-            "In Square's Developer Console: open Webhooks → Subscriptions, and add the address.",
-            "Here: set the signature key that Square shows as this endpoint's secret.",
-        ),
-        source_makes_secret=True,
-        settings=("publicUrl",),
-    ),
-    "paypal": Guide(
-        "PayPal",
-        (
-            "In PayPal's developer dashboard: add the address to your app's webhooks.",
-            "Here: set the webhook id that PayPal shows, and the certificate, which the README tells how to get.",
-        ),
-        settings=("webhookId", "certificates", "toleranceSeconds"),
-    ),
-    "paddle": Guide(
-        "Paddle",
-        (
-            "In Paddle: open Developer tools → Notifications, and add the address as destination.",
-            "Here: set the secret key pdl_ntfset_… that Paddle shows as this endpoint's secret.",
-        ),
-        source_makes_secret=True,
-        settings=("toleranceSeconds",),
-    ),
     "slack": Guide(
         "Slack Events API",
         (
@@ -111,53 +65,85 @@ GUIDES: Mapping[str, Guide] = {
             "In Slack: open Event Subscriptions and paste the address as Request URL. Slack's challenge is answered.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
+    ),
+    "gitlab": Guide(
+        "GitLab",
+        (
+            "In GitLab: open Settings → Webhooks and add the address.",
+            "In GitLab: paste the secret made here as secret token. Better: copy the signing token, whsec_….",
+            "Here: if you took the signing token, set it as this endpoint's secret.",
+        ),
+    ),
+    "woocommerce": Guide(
+        "WooCommerce",
+        (
+            "In WooCommerce: open Settings → Advanced → Webhooks and add one with the address as delivery URL.",
+            "In WooCommerce: paste the secret made here.",
+        ),
+    ),
+    "square": Guide(
+        "Square",
+        (
+            "In Square's Developer Console: add a webhook subscription with the address.",
+            "Here: set the signature key that it shows as this endpoint's secret.",
+        ),
+        source_makes_secret=True,
+    ),
+    "paypal": Guide(
+        "PayPal",
+        (
+            "In PayPal's developer dashboard: add the address to your app's webhooks.",
+            "Here: set the webhook id that it shows, and PayPal's certificate.",
+        ),
+    ),
+    "paddle": Guide(
+        "Paddle",
+        (
+            "In Paddle: open Developer tools → Notifications and add the address.",
+            "Here: set the secret key that it shows, pdl_ntfset_…, as this endpoint's secret.",
+        ),
+        source_makes_secret=True,
     ),
     "discord": Guide(
         "Discord",
         (
-            "In Discord's Developer Portal: open your application and copy its public key.",
-            "Here: set it as public key, before the next step.",
-            "In Discord: paste the address as webhook events endpoint. Discord's pings are answered.",
+            "In Discord's developer portal: copy the application's public key.",
+            "Here: set it, before the next step.",
+            "In Discord: enter the address as webhook events endpoint. Discord's pings are answered.",
         ),
-        settings=("publicKey", "toleranceSeconds"),
     ),
     "meta": Guide(
-        "WhatsApp, Messenger, Instagram (Meta)",
+        "WhatsApp, Messenger, Instagram",
         (
-            "In Meta's app dashboard: copy the app secret, and think of a verify token.",
-            "Here: set the app secret as this endpoint's secret, and the verify token.",
-            "In Meta's app dashboard: open Webhooks, and enter the address and the same token.",
+            "In Meta's app dashboard: copy the app secret.",
+            "Here: set it as this endpoint's secret, and choose a verify token.",
+            "In Meta's app dashboard: enter the address and the verify token as callback.",
         ),
         source_makes_secret=True,
-        settings=("verifyToken",),
     ),
     "zoom": Guide(
         "Zoom",
         (
-            "In Zoom's App Marketplace: open your app's features and copy the secret token.",
+            "In Zoom's app: copy the secret token.",
             "Here: set it as this endpoint's secret, before the next step.",
-            "In Zoom: paste the address as event notification endpoint. Zoom's validation is answered.",
+            "In Zoom: enter the address as event notification endpoint. Zoom's validation is answered.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "twilio": Guide(
         "Twilio",
         (
+            "In Twilio: enter the address for the number or service.",
             "Here: set the account's auth token as this endpoint's secret.",
-            "In Twilio: paste the address for the phone number, messaging service or product.",
         ),
         source_makes_secret=True,
-        settings=("publicUrl", "algorithm"),
     ),
     "sendgrid": Guide(
         "SendGrid",
         (
-            "In SendGrid: open Settings → Mail settings → Event webhooks, paste the address, and switch signing on.",
-            "Here: set the verification key that SendGrid shows as public key.",
+            "In SendGrid: add the address as event webhook, with signed requests.",
+            "Here: set the verification key that it shows.",
         ),
-        settings=("publicKey", "toleranceSeconds"),
     ),
     "mailgun": Guide(
         "Mailgun",
@@ -166,12 +152,11 @@ GUIDES: Mapping[str, Guide] = {
             "Here: set the HTTP webhook signing key as this endpoint's secret.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "intercom": Guide(
         "Intercom",
         (
-            "In Intercom's Developer Hub: open your app's Webhooks and paste the address.",
+            "In Intercom's Developer Hub: enter the address under Webhooks.",
             "Here: set the app's client secret as this endpoint's secret.",
         ),
         source_makes_secret=True,
@@ -179,35 +164,32 @@ GUIDES: Mapping[str, Guide] = {
     "zendesk": Guide(
         "Zendesk",
         (
-            "In Zendesk's Admin Center: open Apps and integrations → Webhooks, and create one to the address.",
-            "Here: set the signing secret that Zendesk shows as this endpoint's secret.",
+            "In Zendesk's Admin Center: create a webhook to the address.",
+            "Here: set the signing secret that it shows as this endpoint's secret.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "hubspot": Guide(
         "HubSpot",
         (
-            "In HubSpot: open your app's Webhooks and paste the address as target URL.",
+            "In HubSpot's app: enter the address under Webhooks.",
             "Here: set the app's client secret as this endpoint's secret.",
         ),
         source_makes_secret=True,
-        settings=("publicUrl", "toleranceSeconds"),
     ),
     "linear": Guide(
         "Linear",
         (
-            "In Linear: open Settings → API → Webhooks and paste the address.",
-            "Here: set the signing secret that Linear shows as this endpoint's secret.",
+            "In Linear: open Settings → API → Webhooks and add the address.",
+            "Here: set the signing secret that it shows as this endpoint's secret.",
         ),
         source_makes_secret=True,
-        settings=("toleranceSeconds",),
     ),
     "typeform": Guide(
         "Typeform",
         (
-            "In Typeform: open the form's Connect → Webhooks and paste the address.",
-            "In Typeform: paste the secret made here as secret.",
+            "In Typeform: open the form's Connect → Webhooks and add the address.",
+            "In Typeform: paste the secret made here.",
         ),
     ),
     "calendly": Guide(
@@ -215,7 +197,13 @@ GUIDES: Mapping[str, Guide] = {
         (
             "Through Calendly's API: subscribe the address, with the secret made here as signing_key.",
         ),
-        settings=("toleranceSeconds",),
+    ),
+    "basic": Guide(
+        "User name and password",
+        (
+            "At the source: paste the address.",
+            "At the source: enter the user name chosen below, and the secret made here as password.",
+        ),
     ),
     "chatbots": Guide(
         "Chatbot platforms (X-Chatbots-Signature)",
@@ -223,7 +211,6 @@ GUIDES: Mapping[str, Guide] = {
             "On the platform: open the webhook settings and paste the address.",
             "On the platform: paste the secret made here. It sends X-Chatbots-Signature: sha256=….",
         ),
-        settings=FACTS,
     ),
     "webhook_signature": Guide(
         "Your own code (X-Webhook-Signature)",
@@ -232,23 +219,12 @@ GUIDES: Mapping[str, Guide] = {
             "In your code: compute the HMAC-SHA256 of the body's bytes with it, in hex.",
             "In your code: post to the address with the header X-Webhook-Signature, bare or after sha256=.",
         ),
-        settings=FACTS,
     ),
     "hmac": Guide(
         "Any other HMAC",
         (
             "Here: say in which header the code comes, and what is signed how; the source's documentation tells.",
             "At the source: paste the address, and the secret made here; or set the source's secret here.",
-        ),
-        settings=(
-            "header",
-            "prefix",
-            "encoding",
-            "hash",
-            "template",
-            "timestampHeader",
-            "toleranceSeconds",
-            *FACTS,
         ),
     ),
     "bearer": Guide(
@@ -257,21 +233,24 @@ GUIDES: Mapping[str, Guide] = {
             "At the source: paste the address.",
             "At the source: let it send Authorization: Bearer and the secret made here, or another header.",
         ),
-        settings=("header", "prefix", *FACTS),
-    ),
-    "basic": Guide(
-        "User name and password",
-        (
-            "Here: choose a user name.",
-            "At the source: paste the address, the user name, and the secret made here as password.",
-        ),
-        settings=("username", *FACTS),
     ),
     "none": Guide(
         "No verification",
         (
             "At the source: paste the address. Whoever knows it can send, so use this only to try things out.",
         ),
-        settings=FACTS,
     ),
 }
+
+
+def _guide(name: str) -> Guide:
+    """What is written of a scheme; for a new one, what it says of itself."""
+    written = _WRITTEN.get(name)
+    steps = ("At the source: paste the address, and the secret made here.",)
+    return written or Guide(SCHEMES[name].summary, steps)
+
+
+GUIDES: Mapping[str, Guide] = {
+    name: _guide(name) for name in sorted(SCHEMES, key=[*_WRITTEN, *SCHEMES].index)
+}
+"""Every scheme, in the order in which they are offered."""

@@ -13,6 +13,7 @@ from functions.console.endpoint_form import changed_fields, form_values, new_fie
 from functions.console.lists import list_query
 from functions.console.sample_events import send_sample
 from functions.console.scheme_guides import GUIDES
+from functions.console.scheme_settings import every_setting, settings_of
 from functions.console.visits import Visit, get, post
 from shared.errors import Conflict, InvalidRequest
 from shared.management import endpoints, entity_types
@@ -154,6 +155,8 @@ async def _form(
         values=values,
         problem=problem,
         guides=GUIDES,
+        settings=every_setting(),
+        settings_of=settings_of,
         entity_types=sorted({one.name for one in types.items}),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from starlette.applications import Starlette
+from uuid_utils.compat import uuid7
 
 from functions.console.app import create_app
 from functions.console.settings import ConsoleSettings
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
+
+MakeEvent = Callable[..., str]
 
 ORIGIN = "http://127.0.0.1"
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
@@ -154,6 +159,16 @@ def id_in(answer: httpx.Response, kind: str) -> str:
     return found[1]
 
 
+async def create_rule(browser: Browser, **fields: Any) -> str:
+    """A new rule, made by its form; its id."""
+    form = RULE | {"name": f"Rule {uuid.uuid4().hex}"} | fields
+    answer = await browser.post("/rules/new", page="/rules/new", **form)
+    assert answer.status_code == 303, words_of(answer)
+    page = (await browser.get("/rules")).text.partition(f">{form['name']}<")[0]
+    found: list[str] = re.findall(r"/console/rules/([0-9a-f-]{36})/edit", page)
+    return found[-1]
+
+
 ENDPOINT: dict[str, Any] = {
     "name": "Shop",
     "scheme": "webhook_signature",
@@ -179,3 +194,39 @@ RULE: dict[str, Any] = {
     "actions.0.type": "tag",
     "actions.0.tag.tags": "big, ordered",
 }
+
+
+@pytest.fixture
+def make_event(database: Connection, users: tuple[User, ...]) -> MakeEvent:
+    """Puts an event of Anna's into the queue."""
+
+    def make(endpoint_id: str, **columns: Any) -> str:
+        event_id = uuid7()
+        row: dict[str, Any] = {
+            "id": event_id,
+            "endpoint_id": endpoint_id,
+            "user_id": users[0].id,
+            "event_type": "order.completed",
+            "payload": {"data": {"id": 1001, "total": 12.5}},
+            "headers": {"content-type": "application/json"},
+            "scheme": "none",
+            "dedupe_key": f"id:{event_id}",
+            "stage": "review",
+            "entity_table": "order",
+            "is_person": False,
+            "ai_confidence": 0.55,
+            "classified_by": "wordllama",
+        } | columns
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
+        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
+        database.execute(
+            f"insert into public.webhook_events ({names}) values ({marks})",  # noqa: S608
+            values,
+        )
+        return str(event_id)
+
+    return make
+
+
+def failed(**columns: Any) -> dict[str, Any]:
+    return {"status": "failed", "stage": "rules", "error_message": "It broke"} | columns

@@ -10,6 +10,7 @@ from functions.console.charts import HEIGHT, bars, lines
 from functions.console.formatting import count, duration, share
 from functions.console.rule_form import FORMS
 from functions.console.scheme_guides import GUIDES
+from functions.console.scheme_settings import LABELS, every_setting, settings_of
 from functions.console.trees import MAX_DEPTH, MAX_NODES, Node, tree
 from shared.actions import ACTIONS
 from shared.signatures import SCHEMES
@@ -83,11 +84,21 @@ def test_numbers_are_written_for_readers() -> None:
     assert count(1234567) == "1\u202f234\u202f567"
 
 
-def test_every_scheme_is_explained_with_all_its_settings() -> None:
+def test_every_scheme_is_explained_and_its_settings_have_labels() -> None:
     assert GUIDES.keys() == SCHEMES.keys()
-    for name, guide in GUIDES.items():
+    assert all(guide.steps for guide in GUIDES.values())
+    for name in SCHEMES:
         fields = SCHEMES[name].settings_model.model_fields
-        assert set(guide.settings) == {field.alias for field in fields.values()}, name
+        assert settings_of(name).keys() == {field.alias for field in fields.values()}, name
+    assert every_setting().keys() <= LABELS.keys()
+
+
+def test_settings_are_asked_for_by_their_kind() -> None:
+    kinds = {name: setting.kind for name, setting in settings_of("hmac").items()}
+    assert kinds["header"] == "line"
+    assert kinds["toleranceSeconds"] == "number"
+    assert kinds["hash"] == "choice"
+    assert settings_of("hmac")["encoding"].choices == ("hex", "base64")
 
 
 def test_every_action_has_a_form_with_all_its_settings() -> None:

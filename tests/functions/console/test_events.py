@@ -1,0 +1,93 @@
+"""The queue and the log on pages: corrected, approved, processed, found, reprocessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.functions.console.conftest import (
+    Browser,
+    MakeEvent,
+    create_endpoint,
+    failed,
+    words_of,
+)
+
+
+async def test_an_event_is_corrected_approved_and_reprocessed(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    event_id = make_event(endpoint_id)
+    await anna.post(f"/queue/{event_id}/override", entityTable="invoice", isPerson="1")
+    page = await anna.get(f"/queue?endpoint={endpoint_id}&type=invoice")
+    assert f'id="event-{event_id}"' in page.text
+    assert "set by hand" in page.text
+    answer = await anna.post(f"/queue/{event_id}/approve")
+    assert answer.status_code == 303
+    assert f'id="event-{event_id}"' not in (await anna.get(f"/queue?endpoint={endpoint_id}")).text
+
+    broken = make_event(endpoint_id, **failed())
+    assert "It broke" in words_of(await anna.get(f"/log/{broken}"))
+    await anna.post(f"/queue/{broken}/reprocess", back="log")
+    assert "Next: rules" in words_of(await anna.get(f"/log/{broken}"))
+
+
+async def test_all_that_wait_are_processed_in_bites_and_what_cannot_is_left(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    for _ in range(103):
+        make_event(endpoint_id)
+    untyped = make_event(endpoint_id, entity_table=None)
+    told: list[dict[str, Any]] = []
+    while not told or told[-1]["left"]:
+        answer = await anna.post(
+            "/queue/approve-next", page="/queue", endpoint=endpoint_id, script="1"
+        )
+        told.append(answer.json())
+    assert [one["approved"] for one in told] == [100, 3]
+    answer = await anna.post("/queue/approve", page="/queue", id=[untyped], script="1")
+    assert answer.json()["skipped"] == ["The event has no entity type yet: set one first"]
+
+
+async def test_the_log_is_filtered_and_searched(anna: Browser, make_event: MakeEvent) -> None:
+    endpoint_id = await create_endpoint(anna)
+    needle = make_event(endpoint_id, **failed(payload={"note": "a Needle in 100% of_hay"}))
+    other = make_event(endpoint_id, **failed(event_type="customers/create", entity_table="person"))
+
+    async def found(query: str) -> set[str]:
+        page = (await anna.get(f"/log?endpoint={endpoint_id}&{query}")).text
+        return {one for one in (needle, other) if f'id="event-{one}"' in page}
+
+    assert await found("") == {needle, other}
+    assert await found("text=nEEDLE") == {needle}
+    assert await found("text=100%25+of_hay") == {needle}
+    assert await found("text=1000%25") == set()
+    assert await found("text=customers/create") == {other}
+    assert await found("type=person&status=failed") == {other}
+    assert await found("status=processed") == set()
+    assert await found("span=hour") == {needle, other}
+    assert "Nothing found" in words_of(await anna.get("/log?text=nowhere-to-be-found"))
+    await anna.get("/log?status=lost", 400)
+
+
+async def test_lists_go_on_where_the_page_before_ended(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    ids = {make_event(endpoint_id, **failed(external_id="needle")) for _ in range(53)}
+    for query in ("", "&text=needle"):
+        seen: list[str] = []
+        path = f"/log?endpoint={endpoint_id}{query}"
+        while path:
+            page = (await anna.get(path)).text
+            seen += [part.split('"')[0] for part in page.split('<tr id="event-')[1:]]
+            link = [
+                part.split('"')[0]
+                for part in page.split('href="/console')
+                if "Next page" in part.split("</a>")[0]
+            ]
+            path = link[0].replace("&amp;", "&") if link else ""
+        assert len(seen) == 53
+        assert set(seen) == ids
+    await anna.get("/log?cursor=nonsense", 400)
