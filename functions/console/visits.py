@@ -71,6 +71,8 @@ class Visit:
         nav = await self.navigation()
         everything = self._context(nav=nav, **context)
         html = TEMPLATES.get_template(part).render(everything)
+        # The navigation is outside of the part; its script takes the count from here.
+        html += f'<template data-badge="{int(nav["review"])}"></template>'
         version = hashlib.sha256(html.encode()).hexdigest()[:16]
         known = self.request.headers.get(LIVE_VERSION)
         if known is None:

@@ -15,6 +15,22 @@ EMPTY_PAGES = {
     "webhooks": "/webhooks",
     "rules": "/rules",
 }
+PLAIN_PAGES = {
+    "overview": "/?window=hour",
+    "overview-day": "/?window=day",
+    "endpoints": "/endpoints",
+    "endpoint-new": "/endpoints/new?scheme=hmac",
+    "queue": "/queue",
+    "log": "/log",
+    "log-failed": "/log?status=failed",
+    "webhooks": "/webhooks",
+    "webhook-new": "/webhooks/new",
+    "rules": "/rules",
+    "rule-new": "/rules/new",
+    "settings": "/settings",
+    "event-type": "/settings/event-types/ticket.created",
+    "error": "/log/01a20000-0000-7000-8000-000000000000",
+}
 SCHEMES = (("Stripe", "stripe"), ("GitHub", "github"), ("Shopify", "shopify"))
 
 
@@ -49,31 +65,18 @@ def furnish(account: Account, receiver: Receiver, database: Connection) -> Sight
     test = account.api("POST", f"/webhooks/{bad['id']}/test", {"eventType": "invoice.paid"})
     return Sights(
         account,
-        {
-            "overview": "/?window=hour",
-            "overview-day": "/?window=day",
-            "endpoints": "/endpoints",
+        PLAIN_PAGES
+        | {
             "endpoint": f"/endpoints/{shop['id']}",
-            "endpoint-new": "/endpoints/new?scheme=hmac",
             "endpoint-edit": f"/endpoints/{shop['id']}/edit",
-            "queue": "/queue",
-            "log": "/log",
-            "log-failed": "/log?status=failed",
             "event": f"/log/{through}",
             "event-review": f"/log/{waiting[0]}",
-            "webhooks": "/webhooks",
             "webhook": f"/webhooks/{good['id']}",
             "webhook-failing": f"/webhooks/{bad['id']}",
-            "webhook-new": "/webhooks/new",
             "webhook-edit": f"/webhooks/{good['id']}/edit",
             "delivery": f"/webhooks/{bad['id']}/deliveries/{test['deliveryId']}",
-            "rules": "/rules",
-            "rule-new": "/rules/new",
             "rule-edit": f"/rules/{rule['id']}/edit",
-            "settings": "/settings",
             "entity-type": f"/settings/entity-types/{kind['id']}",
-            "event-type": "/settings/event-types/ticket.created",
-            "error": "/log/01a20000-0000-7000-8000-000000000000",
         },
     )
 

@@ -115,6 +115,8 @@ async def test_a_live_part_is_sent_again_only_once_it_has_changed(
     assert answer.headers[LIVE_VERSION] != version
     assert event_id in answer.text
     assert "<html" not in answer.text
+    elsewhere = await anna.client.get("/console/rules", headers=script)
+    assert '<template data-badge="0">' not in elsewhere.text
 
 
 async def test_words_after_a_change_are_said_once(anna: Browser) -> None:
