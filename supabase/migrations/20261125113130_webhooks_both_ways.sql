@@ -67,3 +67,6 @@ GRANT INSERT ("timeout_seconds"), UPDATE ("timeout_seconds") ON TABLE "public"."
 REVOKE ALL ("url") ON TABLE "public"."webhooks" FROM "authenticated";
 
 GRANT INSERT ("url"), UPDATE ("url") ON TABLE "public"."webhooks" TO "authenticated";
+
+-- By hand: calling is nothing that a difference of schemas shows. Does nothing where pg_cron is not there.
+select private.schedule();
