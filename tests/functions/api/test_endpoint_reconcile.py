@@ -31,7 +31,7 @@ async def vendor(app: FastAPI) -> AsyncIterator[respx.MockRouter]:
     """What the API calls outside is answered here; what is not foreseen is an error."""
     router = respx.MockRouter(assert_all_called=False)
     async with httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler)) as http:
-        app.state.api = dataclasses.replace(app.state.api, http=http)
+        app.state.backend = dataclasses.replace(app.state.backend, http=http)
         yield router
 
 
