@@ -34,6 +34,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "certificates": ("Certificates", "A JSON list of texts."),
 }
 
+FACTS = frozenset({"eventTypeHeader", "deliveryIdHeader"})
 Kind = Literal["line", "number", "choice", "json"]
 
 
@@ -50,10 +51,11 @@ class Setting:
 
 
 def settings_of(scheme: str) -> dict[str, Setting]:
-    """The settings of a scheme by name, in its own order."""
+    """The settings of a scheme by name: in its own order, those that all senders may choose last."""
     model = SCHEMES[scheme].settings_model if scheme in SCHEMES else None
     fields = model.model_fields if model is not None else {}
-    found = (_setting(field.alias or name, field) for name, field in fields.items())
+    found = [_setting(field.alias or name, field) for name, field in fields.items()]
+    found.sort(key=lambda setting: setting.name in FACTS)
     return {setting.name: setting for setting in found}
 
 
@@ -61,8 +63,10 @@ def every_setting() -> dict[str, Setting]:
     """Those of all schemes: the form has them all, and shows those of the scheme that is chosen."""
     found: dict[str, Setting] = {}
     for scheme in SCHEMES:
-        found |= {name: one for name, one in settings_of(scheme).items() if name not in found}
-    return found
+        for name, one in settings_of(scheme).items():
+            if name not in found or one.is_required:
+                found[name] = one
+    return dict(sorted(found.items(), key=lambda item: item[0] in FACTS))
 
 
 def _setting(name: str, field: FieldInfo) -> Setting:
