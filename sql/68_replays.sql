@@ -169,11 +169,15 @@ begin
   -- All that claim_classify and claim_prepare tell of an event.
   select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
       'payload', e.payload, 'attempts', e.attempts, 'entity_table', e.entity_table, 'is_person', e.is_person,
+      'override', case when o.id is not null then
+        jsonb_build_object('id', o.id, 'entity_table', o.entity_table, 'is_person', o.is_person) end,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme, 'field_maps', p.field_maps,
-        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table)) order by e.id)
+        'allowed_object_types', p.allowed_object_types, 'default_entity_table', p.default_entity_table,
+        'confidence_threshold', p.confidence_threshold)) order by e.id)
   into v_events
   from public.webhook_events e
   join public.webhook_endpoints p on p.id = e.endpoint_id
+  left join public.classification_overrides o on o.endpoint_id = e.endpoint_id and o.event_type = e.event_type
   where e.id = any (p_event_ids);
   return jsonb_build_object('events', coalesce(v_events, '[]'), 'entity_types', private.entity_types_of(array(
     select distinct e.user_id from public.webhook_events e where e.id = any (p_event_ids))));

@@ -52,20 +52,26 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
     Raises:
         Refused: what ingest says against it.
     """
-    scheme = scheme_named(endpoint["scheme"])
+    scheme, now = scheme_named(endpoint["scheme"]), int(time.time())
+    if scheme.name != "none" and not scheme.generate_secret():
+        raise Refused(
+            f"{scheme.name} signs with a private key, so only it can send", "invalid_state"
+        )
+    body = scheme.complete(trigger.body, trigger.secret, now)
+    query = scheme.query(body)
     signed = scheme.sign(
-        trigger.body,
+        body,
         trigger.secret,
         scheme.settings(endpoint["schemeSettings"]),
-        int(time.time()),
+        now,
         event_type=trigger.event_type,
         delivery_id=str(uuid.uuid4()),
     )
     async with httpx.AsyncClient(timeout=60) as client:
         try:
             answer = await client.post(
-                endpoint["url"],
-                content=trigger.body,
+                endpoint["url"] + (f"?{query}" if query else ""),
+                content=body,
                 headers={"content-type": "application/json", **signed},
             )
             content = answer.json()

@@ -28,6 +28,7 @@ NAMES = {
     "process_rules": "process-rules",
     "dispatch": "dispatch",
     "api": "api",
+    "console": "console",
 }
 """Folder and deployed name of each function."""
 
@@ -71,6 +72,9 @@ LEFT_OUT_PACKAGES = {
     "wcwidth",
 }
 WITHOUT_ARM64 = {"classify": "wordllama, which reads its text, is not built for arm64"}
+
+PAGES = ("static", "templates")
+"""Folders of a function that hold other files than modules."""
 
 LEFT_OUT_FOLDERS = {"__pycache__", "bin"}
 LEFT_OUT_FILES = {".lock", "INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
@@ -156,10 +160,18 @@ def _copy_sources(function: str, folder: Path) -> None:
             (folder / source).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / source, folder / source)
             continue
-        for file in (ROOT / source).rglob("*.py"):
+        for file in _files_of(source):
             copy = folder / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
+
+
+def _files_of(source: str) -> Iterator[Path]:
+    """Its modules, and what the console's pages are made of; `make setup` has put other people's scripts there."""
+    folder = ROOT / source
+    yield from folder.rglob("*.py")
+    for name in PAGES:
+        yield from (path for path in (folder / name).rglob("*") if path.is_file())
 
 
 def _kept(folder: Path) -> Iterator[Path]:

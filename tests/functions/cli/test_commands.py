@@ -24,6 +24,7 @@ from functions.cli.__main__ import app
 from shared.signatures import SCHEMES
 from tests.docs.documents import README
 from tests.running_stack import RunningStack, User
+from tests.shared.signatures.factories import SETTINGS
 
 DELIVERED: dict[str, Any] = {"events": ["*"], "url": "http://127.0.0.1:9/hook"}
 
@@ -128,13 +129,27 @@ def test_webhooks_are_listed(cli: Cli) -> None:
     assert "Mine" in cli.run("webhooks").stdout
 
 
-@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"hmac", "slack"}))
+PRIVATE = {"discord", "paypal", "sendgrid"}
+
+
+@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - PRIVATE - {"hmac", "slack"}))
 def test_a_sample_passes_the_scheme_of_its_endpoint(cli: Cli, scheme: str) -> None:
-    made = cli.create("endpoints", name="Shop", scheme=scheme)
+    settings = SETTINGS.get(scheme, {})
+    made = cli.create("endpoints", name="Shop", scheme=scheme, schemeSettings=settings)
 
     sent = cli.json("trigger", made["slug"], SECRET=made["secret"] or "")
 
     assert sent["state"] == "accepted"
+
+
+@pytest.mark.parametrize("scheme", sorted(PRIVATE))
+def test_what_a_source_signs_with_a_private_key_cannot_be_sent(cli: Cli, scheme: str) -> None:
+    made = cli.create("endpoints", name="Shop", scheme=scheme, schemeSettings=SETTINGS[scheme])
+
+    answer = cli.run("trigger", made["slug"], "--json")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["code"] == "invalid_state"
 
 
 def test_a_file_is_sent_as_it_is(cli: Cli, tmp_path: Path) -> None:

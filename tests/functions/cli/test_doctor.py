@@ -40,7 +40,10 @@ def settings_of(stack: RunningStack, **changes: str) -> CliSettings:
 
 @pytest.fixture
 def settings(stack: RunningStack, functions_url: str) -> CliSettings:
-    """A set-up in which everything runs."""
+    """A set-up in which everything runs, and nothing waits that other tests left behind."""
+    with psycopg.connect(stack.stack.database_url()) as connection:
+        connection.execute("delete from public.webhook_events")
+        connection.execute("delete from public.webhooks")
     return settings_of(stack, functions_url=functions_url)
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from functions.api.settings import ApiSettings
 from functions.classify.settings import ClassifySettings
+from functions.console.settings import ConsoleSettings
 from functions.deploy import bundle
 from functions.dispatch.settings import DispatchSettings
 from functions.ingest.settings import IngestSettings
@@ -30,6 +31,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "process_rules": ProcessRulesSettings,
     "dispatch": DispatchSettings,
     "api": ApiSettings,
+    "console": ConsoleSettings,
 }
 
 
