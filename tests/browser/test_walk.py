@@ -15,7 +15,7 @@ def create_endpoint(page: Page, name: str) -> tuple[str, str]:
     """Fills in the form; address and secret as they are shown, once."""
     page.get_by_role("link", name="Endpoints").click()
     page.get_by_role("link", name="Create an endpoint").first.click()
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("How it proves who it is").select_option("webhook_signature")
     expect(page.get_by_text("X-Webhook-Signature, bare or after")).to_be_visible()
     page.get_by_role("button", name="Create the endpoint").click()
@@ -128,7 +128,7 @@ def test_a_rule_is_made_moved_and_run(
     for name in ("First", "Second"):
         page.get_by_role("link", name="Rules").click()
         page.get_by_role("link", name="Create a rule").first.click()
-        page.get_by_label("Name").fill(name)
+        page.get_by_label("Name", exact=True).fill(name)
         page.get_by_label("For events that become").select_option("order")
         page.get_by_label("If optional").fill("event.data.total >")
         expect(page.locator("#condition-checked .bad-text")).to_be_visible()
