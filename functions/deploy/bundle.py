@@ -73,8 +73,8 @@ LEFT_OUT_PACKAGES = {
 }
 WITHOUT_ARM64 = {"classify": "wordllama, which reads its text, is not built for arm64"}
 
-PAGES = ("static", "templates")
-"""Folders of a function that hold other files than modules."""
+NOT_SOURCES = {"__pycache__", "node_modules"}
+"""Folders of a function that hold no part of it. `make setup` has put what pages load into `static/vendor`."""
 
 LEFT_OUT_FOLDERS = {"__pycache__", "bin"}
 LEFT_OUT_FILES = {".lock", "INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
@@ -167,11 +167,10 @@ def _copy_sources(function: str, folder: Path) -> None:
 
 
 def _files_of(source: str) -> Iterator[Path]:
-    """Its modules, and what the console's pages are made of; `make setup` has put other people's scripts there."""
-    folder = ROOT / source
-    yield from folder.rglob("*.py")
-    for name in PAGES:
-        yield from (path for path in (folder / name).rglob("*") if path.is_file())
+    """Its modules, and what they read: a classifier's head, the templates and scripts of pages."""
+    for path in (ROOT / source).rglob("*"):
+        if path.is_file() and path.suffix != ".md" and not NOT_SOURCES & set(path.parts):
+            yield path
 
 
 def _kept(folder: Path) -> Iterator[Path]:

@@ -32,6 +32,20 @@ def test_a_bundle_holds_its_function_and_no_other(function: str, bundles: Bundle
     assert not [name for name in names if name.endswith((".pyc", ".c")) or "RECORD" in name]
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "classify/classifiers/head.npz",
+        "classify/classifiers/lexicon.json",
+        "console/static/vendor/htmx.min.js",
+        "console/templates/ui.html",
+    ],
+)
+def test_a_bundle_holds_what_its_function_reads(file: str, bundles: Bundles) -> None:
+    with zipfile.ZipFile(bundles.made(file.partition("/")[0])) as archive:
+        assert f"functions/{file}" in archive.namelist()
+
+
 @pytest.mark.parametrize("function", ["ingest", "dispatch"])
 def test_a_bundle_starts_where_nothing_else_is_installed(
     function: str, bundles: Bundles, tmp_path: Path
