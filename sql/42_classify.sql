@@ -48,8 +48,9 @@ begin
         'confidence_threshold', p.confidence_threshold)) order by e.id),
     array_agg(distinct e.user_id)
   into v_events, v_user_ids
+  -- Left, though every event has an endpoint: an inner join need not call the lease where there is no endpoint, nor then check its limits.
   from private.lease_events('classify', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e
-  join public.webhook_endpoints p on p.id = e.endpoint_id
+  left join public.webhook_endpoints p on p.id = e.endpoint_id
   left join public.classification_overrides o on o.endpoint_id = e.endpoint_id and o.event_type = e.event_type;
   return jsonb_build_object('lease_id', v_lease_id, 'events', coalesce(v_events, '[]'),
     'entity_types', case when v_events is null then '[]' else private.entity_types_of(v_user_ids) end);

@@ -97,7 +97,6 @@ def test_naming_no_events_claims_none(hosted_database: Connection) -> None:
 def test_limits_of_a_claim_are_checked(
     hosted_database: Connection, stage: str, limit: int | None, lease: int | None
 ) -> None:
-    make_endpoint(hosted_database)  # without any, nothing can be due, and a claim need not look
     with refused("WH001"):
         call(hosted_database, f"claim_{stage}", p_limit=limit, p_lease_seconds=lease)
 

@@ -2117,8 +2117,9 @@ begin
         'confidence_threshold', p.confidence_threshold)) order by e.id),
     array_agg(distinct e.user_id)
   into v_events, v_user_ids
+  -- Left, though every event has an endpoint: an inner join need not call the lease where there is no endpoint, nor then check its limits.
   from private.lease_events('classify', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e
-  join public.webhook_endpoints p on p.id = e.endpoint_id
+  left join public.webhook_endpoints p on p.id = e.endpoint_id
   left join public.classification_overrides o on o.endpoint_id = e.endpoint_id and o.event_type = e.event_type;
   return jsonb_build_object('lease_id', v_lease_id, 'events', coalesce(v_events, '[]'),
     'entity_types', case when v_events is null then '[]' else private.entity_types_of(v_user_ids) end);
@@ -2166,6 +2167,33 @@ end
 $function$;
 
 ALTER FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.claim_prepare(p_limit integer, p_lease_seconds integer, p_event_ids text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_lease_id uuid := gen_random_uuid();
+  v_events jsonb;
+  v_user_ids uuid[];
+begin
+  select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
+      'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person,
+      'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme,
+        'field_maps', p.field_maps)) order by e.id),
+    array_agg(distinct e.user_id)
+  into v_events, v_user_ids
+  -- Left, though every event has an endpoint: an inner join need not call the lease where there is no endpoint, nor then check its limits.
+  from private.lease_events('prepare', p_limit, p_lease_seconds, p_event_ids, v_lease_id) e
+  left join public.webhook_endpoints p on p.id = e.endpoint_id;
+  return jsonb_build_object('lease_id', v_lease_id, 'events', coalesce(v_events, '[]'),
+    'entity_types', case when v_events is null then '[]' else private.entity_types_of(v_user_ids) end);
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.claim_replay(p_stage text, p_limit integer, p_lease_seconds integer)
  RETURNS jsonb
