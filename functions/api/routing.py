@@ -90,6 +90,8 @@ class ApiRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             self.admit(request)
+            if self.dependant.query_params:
+                _refuse_repeated(request)
             if self.body_field is not None:
                 request = JsonRequest(request.scope, request.receive)
                 await request.load(request.app.state.backend.settings)
@@ -103,6 +105,14 @@ class ApiRoute(APIRoute):
     def admit(self, request: Request) -> None:
         """Raises Unauthorized unless the request says who calls."""
         request.state.caller = read_caller(request.headers.get("authorization"))
+
+
+def _refuse_repeated(request: Request) -> None:
+    """Raises InvalidRequest for a parameter that comes twice: which of them counts is anybody's guess."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InvalidRequest(f"{repeated[0][:100]}: may be given only once")
 
 
 class PublicRoute(ApiRoute):

@@ -260,3 +260,11 @@ async def test_a_database_that_is_away_is_503_with_a_time_to_try_again(
 async def test_the_health_page_needs_no_token(path: str, anonymous: httpx.AsyncClient) -> None:
     data = await data_of(anonymous.get(path))
     assert (data["function"], data["database"]) == ("api", "reachable")
+
+
+@pytest.mark.parametrize("path", ["/api/log?eventType=a&eventType=b", "/api/queue?limit=1&limit=1"])
+async def test_a_parameter_that_comes_twice_is_refused(stranded: FastAPI, path: str) -> None:
+    token = claims(role="authenticated", sub=SOME_ID)
+    async with client_of(stranded, Authorization=f"Bearer {token}") as client:
+        words = await refused(client.get(path), 400, "invalid_request")
+    assert "only once" in words
