@@ -53,7 +53,7 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         Refused: what ingest says against it.
     """
     scheme, now = scheme_named(endpoint["scheme"]), int(time.time())
-    if scheme.name != "none" and not scheme.generate_secret():
+    if scheme.has_private_key:
         raise Refused(
             f"{scheme.name} signs with a private key, so only it can send", "invalid_state"
         )

@@ -33,9 +33,9 @@ class SampleAnswer:
 async def send_sample(session: UserSession, endpoint: Endpoint) -> SampleAnswer:
     """Signs with a secret that is good for two minutes. Raises ServiceUnavailable, or RateLimited."""
     scheme = scheme_named(endpoint.scheme)
-    secret = scheme.generate_secret()
-    if not secret and endpoint.scheme != "none":
+    if scheme.has_private_key:
         raise InvalidState("This source signs with a private key of its own, so only it can send")
+    secret = scheme.generate_secret()
     if secret:
         await session.database.call(
             "lend_endpoint_secret",

@@ -65,20 +65,6 @@ def after_prefix(value: bytes, prefix: bytes) -> list[bytes]:
     return [value[len(prefix) :]] if value.startswith(prefix) else []
 
 
-def time_and_codes(
-    value: bytes, separator: bytes, time: bytes, version: bytes
-) -> tuple[bytes, list[bytes]]:
-    """Out of a header such as `t=1,v1=a,v1=b`: the time, empty unless it comes once, and the codes."""
-    times, codes = [], []
-    for item in value.split(separator):
-        name, _, content = item.strip().partition(b"=")
-        if name == time:
-            times.append(content)
-        elif name == version:
-            codes.append(content)
-    return (times[0] if len(times) == 1 else b""), codes
-
-
 def parse_timestamp(value: bytes) -> int | None:
     """Unix seconds in ASCII digits, as every vendor writes them; None for anything else."""
     if value.isdigit() and len(value) <= MAX_TIMESTAMP_DIGITS:

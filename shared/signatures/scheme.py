@@ -40,6 +40,8 @@ class Scheme(ABC, Generic[Settings]):
     """Fields that carry a signature and no credential, in lower case: safe to store."""
     needs_secret: ClassVar[bool] = True
     """False where there is none, or where the vendor's public key is among the settings."""
+    has_private_key: ClassVar[bool] = False
+    """True where only the vendor can sign: its public key is among the settings, or comes with them."""
     takes_forms: ClassVar[bool] = False
     """Whether bodies may be form-encoded instead of JSON."""
     takes_arrays: ClassVar[bool] = False

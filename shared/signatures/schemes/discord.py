@@ -49,6 +49,7 @@ class Discord(Scheme[DiscordSettings]):
     summary = "Discord's X-Signature-Ed25519"
     signature_headers = frozenset({"x-signature-ed25519"})
     needs_secret = False
+    has_private_key = True
     settings_model = DiscordSettings
 
     @override

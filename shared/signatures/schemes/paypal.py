@@ -68,6 +68,7 @@ class PayPal(Scheme[PayPalSettings]):
     summary = "PayPal's PAYPAL-TRANSMISSION-SIG"
     signature_headers = frozenset({"paypal-transmission-sig", "paypal-auth-algo"})
     needs_secret = False
+    has_private_key = True
     settings_model = PayPalSettings
 
     @override

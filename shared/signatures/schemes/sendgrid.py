@@ -40,6 +40,7 @@ class SendGrid(Scheme[SendGridSettings]):
     summary = "SendGrid's X-Twilio-Email-Event-Webhook-Signature"
     signature_headers = frozenset({"x-twilio-email-event-webhook-signature"})
     needs_secret = False
+    has_private_key = True
     takes_arrays = True
     settings_model = SendGridSettings
 
