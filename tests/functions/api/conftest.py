@@ -12,11 +12,11 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from functions.api.app import create_app
 from functions.api.settings import ApiSettings
+from tests.database.factories import insert
 from tests.functions.api.receiver import Receiver, running_receiver
 from tests.running_stack import RunningStack, User
 
@@ -218,12 +218,7 @@ def make_event(database: Connection) -> MakeEvent:
             "ai_confidence": 0.55,
             "classified_by": "wordllama",
         } | columns
-        values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
-        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
-        database.execute(
-            f"insert into public.webhook_events ({names}) values ({marks})",  # noqa: S608
-            values,
-        )
+        insert(database, "public.webhook_events", **row)
         return str(event_id)
 
     return make

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 from starlette.applications import Starlette
 from uuid_utils.compat import uuid7
 
 from functions.console.app import create_app
 from functions.console.settings import ConsoleSettings
+from tests.database.factories import insert
 from tests.running_stack import RunningStack, User
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -217,12 +217,7 @@ def make_event(database: Connection, users: tuple[User, ...]) -> MakeEvent:
             "ai_confidence": 0.55,
             "classified_by": "wordllama",
         } | columns
-        values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
-        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
-        database.execute(
-            f"insert into public.webhook_events ({names}) values ({marks})",  # noqa: S608
-            values,
-        )
+        insert(database, "public.webhook_events", **row)
         return str(event_id)
 
     return make
