@@ -191,6 +191,8 @@ returns setof public.webhook_events
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
+  -- Read before the table is, which may not ask for it when it is empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_event_ids);
   v_ids uuid[];
 begin
   if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
@@ -201,7 +203,7 @@ begin
   else
     select array_agg(named.id) into v_ids from (
       select e.id from public.webhook_events e
-      where e.id = any (private.as_uuids(p_event_ids)) and e.stage = p_stage and e.status in ('pending', 'processing')
+      where e.id = any (v_named) and e.stage = p_stage and e.status in ('pending', 'processing')
         and coalesce(e.leased_until, e.run_after) <= now()
       order by e.id limit p_limit
       for update skip locked) named;

@@ -107,10 +107,10 @@ begin
   select e.id, w.id, w.created_by
   from public.published_events e
   cross join lateral (
-    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it.
+    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it. What
+    -- never waits needs no order, and asked for one, PostgreSQL may read everybody's webhooks in it.
     select h.id, h.created_by from public.webhooks h
     where h.created_by = e.user_id and h.active and h.events && private.patterns_of(e.type)
-    order by h.id
     for key share skip locked) w
   where e.id = any (p_event_ids)
   order by e.id, w.id
@@ -586,13 +586,58 @@ AS $function$
   update public.webhook_deliveries d
   set status = 'delivering', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
     attempts = d.attempts + 1,
-    counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
-  from private.webhook_states s
-  where d.id = any (p_ids) and d.finished_at is null and s.webhook_id = d.webhook_id
+    counted_in = case when p_is_counted then (
+      select nullif(s.window_started_at, '-infinity') from private.webhook_states s where s.webhook_id = d.webhook_id) end
+  where d.id = any (p_ids) and d.finished_at is null
   returning d.*
 $function$;
 
 ALTER FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.lease_events(p_stage public.webhook_event_stage, p_limit integer, p_lease_seconds integer, p_event_ids text, p_lease_id uuid)
+ RETURNS SETOF public.webhook_events
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  -- Read before the table is, which may not ask for it when it is empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_event_ids);
+  v_ids uuid[];
+begin
+  if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
+    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if p_event_ids is null then
+    v_ids := private.due_events(p_stage, p_limit);
+  else
+    select array_agg(named.id) into v_ids from (
+      select e.id from public.webhook_events e
+      where e.id = any (v_named) and e.stage = p_stage and e.status in ('pending', 'processing')
+        and coalesce(e.leased_until, e.run_after) <= now()
+      order by e.id limit p_limit
+      for update skip locked) named;
+  end if;
+  -- An event that takes its worker down each time must not come round for ever.
+  update public.webhook_events e
+  set status = 'failed', lease_id = null, leased_until = null,
+    error_message = format('The worker did not finish in %s attempts', e.attempts)
+  where e.id = any (v_ids) and e.attempts >= private.max_attempts();
+  if found then
+    perform private.log_failure(e) from public.webhook_events e where e.id = any (v_ids) and e.status = 'failed';
+  end if;
+  -- What three workers left unfinished goes alone from then on, so that it takes no other event down with it.
+  v_ids := coalesce((
+    select array[e.id] from public.webhook_events e
+    where e.id = any (v_ids) and e.status = 'processing' and e.attempts >= 3
+    order by e.leased_until, e.id limit 1), v_ids);
+  return query
+    update public.webhook_events e
+    set status = 'processing', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+      attempts = e.attempts + 1
+    where e.id = any (v_ids) and e.status in ('pending', 'processing')
+    returning e.*;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION private.lease_replay(p_stage public.webhook_event_stage, p_limit integer, p_lease_seconds integer)
  RETURNS public.event_replays
@@ -655,14 +700,14 @@ AS $function$
   insert into public.webhook_logs as l (id, delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome,
     error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
     latency_ms, attempted_at)
-  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
+  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, r.attempt,
     case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code,
     left(coalesce(r.error_message, case when r.state <> 'delivered' then 'Unknown error' end), 2000), r.request_url,
     coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
     r.latency_ms, coalesce(r.attempted_at, now())
   from unnest(p_results) r
   join public.webhook_deliveries d on d.id = r.id
-  join public.published_events e on e.id = d.published_event_id
   where r.state <> 'filtered'
   order by d.id
   on conflict (delivery_id, attempt) do update set
@@ -725,7 +770,8 @@ declare
   v_webhook record;
 begin
   for v_webhook in
-    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
+    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = (
+        select s.window_started_at from private.webhook_states s where s.webhook_id = d.webhook_id))::integer as given_back,
       count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
       count(*) filter (where r.state = 'delivered' and not d.is_test)::integer as successes,
       min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
@@ -733,7 +779,6 @@ begin
       max(r.latency_ms) as slowest_ms
     from unnest(p_results) r
     join public.webhook_deliveries d on d.id = r.id
-    join private.webhook_states s on s.webhook_id = d.webhook_id
     where r.id = any (p_held)
     group by d.webhook_id
     order by d.webhook_id
@@ -767,10 +812,10 @@ AS $function$
 begin
   insert into public.webhook_logs (delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome, error_code,
     error_message, attempted_at)
-  select d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, d.attempts, 'unknown', 'no_report',
+  select d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, d.attempts, 'unknown', 'no_report',
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
-  join public.published_events e on e.id = d.published_event_id
   where d.id = any (p_ids) and d.lease_id is not null
   on conflict (delivery_id, attempt) do nothing;
   -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
@@ -1147,14 +1192,13 @@ CREATE OR REPLACE FUNCTION private.record_attempts(p_results json)
 AS $function$
 declare
   v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results) r);
+  v_webhook_ids uuid[];
   v_held uuid[];
 begin
-  perform from public.webhooks w
-  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by w.id for key share;
-  perform from private.webhook_states s
-  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by s.webhook_id for update;
+  v_webhook_ids := array(
+    select d.webhook_id from public.webhook_deliveries d where d.id = any (array(select r.id from unnest(v_results) r)));
+  perform from public.webhooks w where w.id = any (v_webhook_ids) order by w.id for key share;
+  perform from private.webhook_states s where s.webhook_id = any (v_webhook_ids) order by s.webhook_id for update;
   select coalesce(array_agg(held.id), '{}') into v_held from (
     select d.id from unnest(v_results) r
     join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
@@ -2136,6 +2180,9 @@ CREATE OR REPLACE FUNCTION public.claim_deliveries(p_limit integer, p_per_webhoo
 AS $function$
 declare
   v_lease_id uuid := gen_random_uuid();
+  -- Read before the tables are, which may not ask for it when they are empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_delivery_ids);
+  v_webhook_ids uuid[];
   v_picked uuid[];
   v_ids uuid[];
   v_leased public.webhook_deliveries[];
@@ -2148,13 +2195,18 @@ begin
     v_picked := private.pick_deliveries(p_limit, p_per_webhook);
   else
     -- Named ones are not held back by caps and limits: somebody waits for them.
+    v_webhook_ids := array(
+      select w.id from public.webhooks w
+      where w.id = any (array(select d.webhook_id from public.webhook_deliveries d where d.id = any (v_named)))
+      order by w.id
+      for key share skip locked);
     select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
-      join public.webhooks w on w.id = d.webhook_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.finished_at is null and (w.active or d.is_test)
-        and coalesce(d.leased_until, d.run_after) <= now()
-      order by d.webhook_id, d.id limit p_limit
-      for no key update of d skip locked for key share of w skip locked) named;
+      where d.id = any (v_named) and d.finished_at is null and coalesce(d.leased_until, d.run_after) <= now()
+        and array_position(v_webhook_ids, d.webhook_id) is not null
+        and (d.is_test or (select w.active from public.webhooks w where w.id = d.webhook_id))
+      order by d.id limit p_limit
+      for no key update of d skip locked) named;
   end if;
   v_ids := private.within_bytes(v_picked, 8388608);
   perform private.note_silence(v_ids);
