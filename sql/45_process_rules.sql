@@ -91,12 +91,13 @@ begin
     select t.target_table, array_agg(e.id) as event_ids
     from public.webhook_events e
     cross join lateral (select (private.entity_type(e.user_id, e.entity_table)).target_table) t
-    where e.id = any (p_event_ids) and e.entity_id is not null and t.target_table is not null
+    where e.id = any (p_event_ids) and t.target_table is not null
     group by t.target_table
   loop
     begin
-      execute format('select jsonb_object_agg(e.id, private.readable(to_jsonb(t) - ''user_id''))
-        from public.webhook_events e join public.%I t on t.id = e.entity_id and t.user_id = e.user_id where e.id = any ($1)', v_group.target_table)
+      execute format('select jsonb_object_agg(e.id, private.readable((
+          select to_jsonb(t) - ''user_id'' from public.%I t where t.id = e.entity_id and t.user_id = e.user_id)))
+        from public.webhook_events e where e.id = any ($1)', v_group.target_table)
       into v_some using v_group.event_ids;
       v_records := v_records || coalesce(v_some, '{}');
     exception
@@ -108,7 +109,7 @@ begin
   return v_records;
 end
 $$;
-comment on function private.records(uuid[]) is 'Records of events as JSON, by the event''s id; of those that have one.';
+comment on function private.records(uuid[]) is 'Records of events as JSON, by the event''s id; null where there is none.';
 revoke execute on function private.records(uuid[]) from public, anon;
 grant execute on function private.records(uuid[]) to authenticated, service_role;
 

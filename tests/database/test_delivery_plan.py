@@ -19,7 +19,7 @@ from tests.database.deliveries import (
 )
 from tests.database.factories import make_user
 from tests.database.rpcs import Connection, call
-from tests.database.test_claim_plan import Node, plans
+from tests.database.test_claim_plan import Node, forget_statistics, plans
 
 LIMITS = {"p_limit": 50, "p_per_webhook": 100, "p_lease_seconds": 60}
 TABLES = {
@@ -37,13 +37,9 @@ UNFINISHED = {
 }
 REFERENCE = "(id = $1)"
 """How PostgreSQL itself looks up what a new row refers to."""
-ANALYZED = [
-    "",
-    "public.webhooks, private.webhook_states",
-    "public.webhooks, private.webhook_states, public.published_events",
-    "public.webhook_deliveries",
-    "public.webhook_deliveries, public.published_events, public.webhooks, private.webhook_states",
-]
+OWNERS = "public.webhooks, private.webhook_states"
+ANALYZED = ["", OWNERS, f"{OWNERS}, public.published_events"]
+"""What autovacuum may have seen of a new project: first of all that there are few webhooks."""
 BY_ID = {"webhook_deliveries_pkey", "webhook_deliveries_webhook_id_idx"}
 
 
@@ -51,10 +47,10 @@ BY_ID = {"webhook_deliveries_pkey", "webhook_deliveries_webhook_id_idx"}
 def busy(hosted_database_url: str, request: pytest.FixtureRequest) -> Iterator[Connection]:
     """20,000 finished deliveries and 500 due ones of one webhook, one due one of each of ten others.
 
-    The functions' plans are made while the tables are almost empty, as in a new project. Which of them autovacuum has
-    seen by then is chance.
+    The functions' plans are made while the tables are almost empty, as in a new project.
     """
     with psycopg.connect(hosted_database_url, row_factory=dict_row) as connection:
+        forget_statistics(connection)
         owner = make_user(connection)
         webhook = make_webhook(connection, owner)
         _plan(connection, webhook)

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from tests.database.factories import Endpoint, make_endpoint, make_event
 from tests.database.pipeline import claim, prepared
 from tests.database.rpcs import Connection
-from tests.database.test_claim_plan import Node, plans
+from tests.database.test_claim_plan import Node, forget_statistics, plans
 
 COUNT = 10_000
 INDEXES = {
@@ -27,6 +27,7 @@ def endpoint(
 ) -> Iterator[tuple[Connection, Endpoint]]:
     """An owner with 10,000 people and as many orders. Plans were made when there were next to none."""
     with psycopg.connect(hosted_database_url, row_factory=dict_row) as connection:
+        forget_statistics(connection)
         endpoint = make_endpoint(connection)
         for number in range(14):
             if number == 7 and request.param:
