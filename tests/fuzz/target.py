@@ -190,5 +190,11 @@ def _check_facts(row: bytes) -> None:
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    atexit.register(loop.close)
+
+    @atexit.register
+    def close() -> None:
+        # A body that was not read to its end is given up in the loop's next round.
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
     return loop
