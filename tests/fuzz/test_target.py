@@ -117,6 +117,14 @@ def test_it_fails_when_a_refusal_tells_a_secret(monkeypatch: pytest.MonkeyPatch)
         one_input(unsigned)
 
 
+def test_a_secret_that_the_sender_wrote_is_not_told() -> None:
+    for name in (TOKEN, TOKEN.upper()):
+        lines = (*JSON, (b"X-A", name.encode()), (name.encode(), b""))
+        assert one_input(write(Case("none", lines=lines, body=b"{}"))) == "accepted"
+    escaped = b'{"type":"%b"}' % TOKEN.replace("7", "\\u0037").encode()
+    assert one_input(write(Case("none", lines=JSON, body=escaped))) == "accepted"
+
+
 @pytest.mark.parametrize("text", ["\0", "a" * 9000])
 def test_it_fails_when_headers_cannot_be_stored(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Refusal, "row", lambda _: {"headers": {"a": text}})
