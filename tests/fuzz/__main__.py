@@ -37,13 +37,23 @@ def main() -> None:
         print(one_input(given.replay.read_bytes()))
     elif find_spec("atheris"):
         fuzz(given.seconds, given.options)
-    elif given.or_hypothesis:
+    elif given.or_hypothesis and not has_atheris():
         from tests.fuzz.by_hypothesis import run  # noqa: PLC0415
 
         print(f"{NEEDED}; hypothesis made {run(given.seconds)} inputs instead")
     else:
         ours = f"{platform.python_implementation()} {platform.python_version()}"
         sys.exit(f"{NEEDED}; this is {ours} on {platform.system()} {platform.machine()}")
+
+
+def has_atheris() -> bool:
+    """Whether there is an atheris for this Python: then it may be missing, but is not left out."""
+    return (
+        sys.implementation.name == "cpython"
+        and sys.version_info < (3, 15)
+        and (platform.system(), platform.machine()) == ("Linux", "x86_64")
+        and platform.libc_ver()[0] == "glibc"
+    )
 
 
 def fuzz(seconds: int, options: list[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import platform
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -257,20 +259,39 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     command.main()
 
 
-def test_without_atheris_it_is_said_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_atheris(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr(by_hypothesis, "BATCH", 5)
+
+
+@pytest.mark.usefixtures("without_atheris")
+def test_without_atheris_it_is_said_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"needs atheris.*; this is \w+ 3\.") as stopped:
         run(monkeypatch, "300")
     assert isinstance(stopped.value.code, str), "a text as its code is printed, and is 1"
 
 
-def test_without_atheris_hypothesis_may_make_the_inputs(
+@pytest.mark.usefixtures("without_atheris")
+def test_where_there_is_no_atheris_hypothesis_may_make_the_inputs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "find_spec", lambda _: None)
-    monkeypatch.setattr(by_hypothesis, "BATCH", 5)
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     run(monkeypatch, "1", "--or-hypothesis")
     assert "hypothesis made" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_atheris")
+def test_where_there_is_an_atheris_that_is_not_installed_nothing_stands_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(name="cpython"))
+    with pytest.raises(SystemExit, match="needs atheris"):
+        run(monkeypatch, "1", "--or-hypothesis")
 
 
 def test_hypothesis_fails_on_what_the_target_fails_on(monkeypatch: pytest.MonkeyPatch) -> None:
