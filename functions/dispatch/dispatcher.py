@@ -9,7 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,6 +20,10 @@ from functions.dispatch.recording import Recorder
 from functions.dispatch.sender import Sender
 from functions.dispatch.settings import DispatchSettings
 from shared.database import Database
+
+CLAIMED_AT_ONCE: Final = 128
+"""So that one claim is delivered while the one before it is recorded and the next is made. Half of what may be
+under way for a single webhook (settings.py)."""
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ class Dispatcher:
     async def deliver(self, delivery_ids: list[str]) -> Counts:
         """Delivers these at once, as far as they wait to be."""
         flight = _Flight(self._attempt)
-        flight.start(await self._claim(len(delivery_ids), delivery_ids))
+        flight.start(await self._claim(len(delivery_ids), delivery_ids), was_full=False)
         await flight.landed()
         return flight.counts
 
@@ -96,7 +100,9 @@ class Dispatcher:
                 room = self._settings.dispatch_concurrency - flight.size
                 if room > 0 and (self._wake.is_set() or flight.may_go_on()):
                     self._wake.clear()
-                    flight.start(await self._claim(room))
+                    wanted = min(room, CLAIMED_AT_ONCE)
+                    batch = await self._claim(wanted)
+                    flight.start(batch, was_full=len(batch.claim.deliveries) == wanted)
                 elif flight.size == 0:
                     break
                 else:
@@ -130,6 +136,7 @@ class _Flight:
         self._tasks: set[asyncio.Task[tuple[Result, bool]]] = set()
         self._changed = asyncio.Event()
         self._last_claimed = 0
+        self._was_full = False
         self._landed_since = 0
         self._alarm: float | None = None
         """When something will be due next, by the clock that only goes forward."""
@@ -138,9 +145,10 @@ class _Flight:
     def size(self) -> int:
         return len(self._tasks)
 
-    def start(self, batch: Batch) -> None:
-        """Begins an attempt for each delivery of a claim."""
+    def start(self, batch: Batch, *, was_full: bool) -> None:
+        """Begins an attempt for each delivery of a claim. was_full: it got all that it asked for."""
         self._last_claimed = len(batch.claim.deliveries)
+        self._was_full = was_full
         self._landed_since = 0
         self.counts.claimed += self._last_claimed
         self.counts.next_at = batch.claim.next_at
@@ -151,9 +159,11 @@ class _Flight:
             task.add_done_callback(self._on_landed)
 
     def may_go_on(self) -> bool:
-        """Whether another claim may find something: what has ended made way for what a cap held back,
-        or is to be tried again; or what was to come is due by now.
+        """Whether another claim may find something: the last got all that it asked for; what has ended made
+        way for what a cap held back, or is to be tried again; or what was to come is due by now.
         """
+        if self._was_full:
+            return True
         if self._landed_since and 2 * self._landed_since >= self._last_claimed:
             return True
         return self._alarm is not None and self._alarm <= time.monotonic()
