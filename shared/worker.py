@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from shared.database import Database
 from shared.errors import InvalidRequest, Unauthorized
+from shared.garbage import collect_rarely
 from shared.replays import as_json, replay_batch
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes, success
 from shared.settings import WorkerSettings
@@ -174,6 +175,7 @@ def create_app(stage: Stage, settings: WorkerSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        collect_rarely()
         key = settings.supabase_secret_key.get_secret_value()
         async with Database(settings.supabase_url, key, timeout_seconds=60) as database:
             app.state.database = database

@@ -16,6 +16,7 @@ from functions.dispatch.sender import Sender
 from functions.dispatch.settings import DispatchSettings
 from shared.database import Database
 from shared.encryption import SecretBox
+from shared.garbage import collect_rarely
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 from shared.targets import TargetPolicy
 
@@ -29,6 +30,7 @@ def create_app(settings: DispatchSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        collect_rarely()
         secrets = SecretBox.from_setting(settings.encryption_keys.get_secret_value())
         key = settings.supabase_secret_key.get_secret_value()
         policy = TargetPolicy.from_settings(

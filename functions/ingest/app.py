@@ -16,6 +16,7 @@ from functions.ingest.receive import PATHS, Receiver, receiver_of
 from functions.ingest.settings import IngestSettings
 from shared.database import Database
 from shared.encryption import SecretBox
+from shared.garbage import collect_rarely
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 
 
@@ -33,6 +34,7 @@ def create_app(settings: IngestSettings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        collect_rarely()
         secrets = SecretBox.from_setting(settings.encryption_keys.get_secret_value())
         key = settings.supabase_secret_key.get_secret_value()
         async with Database(settings.supabase_url, key) as database:

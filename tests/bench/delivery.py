@@ -27,6 +27,7 @@ from layout import ROOT
 from processes import free_port, stop
 from shared.database import Database
 from shared.encryption import SecretBox
+from shared.garbage import collect_rarely
 from shared.targets import TargetPolicy
 from tests.running_stack import RunningStack, User
 
@@ -156,6 +157,7 @@ async def plain_posts(url: str) -> float:
 
 async def deliver_all(stack: RunningStack) -> float:
     """Deliveries a second of one dispatch, from the first claim to the last record."""
+    collect_rarely()  # as its application does
     settings = DispatchSettings(
         supabase_url=stack.api_url,
         supabase_secret_key=stack.secret_key,
