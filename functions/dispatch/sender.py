@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-import httpx
 from yarl import URL
 
 from functions.dispatch.answers import (
@@ -35,7 +34,7 @@ from functions.dispatch.connecting import (
 )
 from functions.dispatch.failures import Failure, explain
 from shared.errors import InvalidRequest
-from shared.http_client import create_session
+from shared.http_client import create_session, public_certificates
 from shared.outgoing_headers import is_sendable
 from shared.targets import TargetPolicy, check_target
 from shared.version import VERSION
@@ -75,7 +74,7 @@ class Sender:
         self._policy = policy
         self._max_connections = max_connections
         self._free = asyncio.Semaphore(max_connections)
-        self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._ssl_context = ssl_context or public_certificates()
         self._look_up = look_up
         self._checked = functools.lru_cache(4_096)(self._check)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
+
+from typing_extensions import override
 
 from shared.errors import InvalidRequest
 from shared.signatures import schemes
 from shared.signatures.scheme import Scheme
 
 
-def _load() -> dict[str, Scheme[Any]]:
+@cache
+def _loaded() -> dict[str, Scheme[Any]]:
     modules = sorted(module.name for module in iter_modules(schemes.__path__))
     found: list[Scheme[Any]] = [
         import_module(f"{schemes.__name__}.{module}").SCHEME for module in modules
@@ -19,7 +24,23 @@ def _load() -> dict[str, Scheme[Any]]:
     return {scheme.name: scheme for scheme in found}
 
 
-SCHEMES: Final[dict[str, Scheme[Any]]] = _load()
+class _Schemes(Mapping[str, Scheme[Any]]):
+    """Loads them when one is first asked for: whoever signs, but verifies nothing, starts without."""
+
+    @override
+    def __getitem__(self, name: str) -> Scheme[Any]:
+        return _loaded()[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(_loaded())
+
+    @override
+    def __len__(self) -> int:
+        return len(_loaded())
+
+
+SCHEMES: Final[Mapping[str, Scheme[Any]]] = _Schemes()
 
 
 def scheme_named(name: str) -> Scheme[Any]:
