@@ -85,7 +85,7 @@ PRIVATE_FOR_USERS = {
     "owns",
     "publish_event",
     "readable",
-    "record",
+    "records",
     "queue_depth",
     "reconcile_endpoint",
     "recover_webhook",
