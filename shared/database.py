@@ -51,9 +51,12 @@ CLASS_ERRORS: dict[str, type[errors.SwitchhookError]] = {
 
 
 def error_from(
-    code: str | None, message: str | None, details: object = None
+    code: str | None, message: str | None, details: object = None, *, status: int | None = None
 ) -> errors.SwitchhookError:
-    """The error that a PostgREST error body stands for. Only our own messages are passed on."""
+    """The error that a PostgREST error body stands for, or else the HTTP status that it came with.
+
+    Only our own messages are passed on.
+    """
     code = str(code or "")
     # "PT404" is PostgREST's way to choose the HTTP status; which error it is stands in the details.
     own = errors.from_sqlstate(str(details) if code.startswith("PT") else code)
@@ -61,7 +64,8 @@ def error_from(
         return own(message)
     known = CODE_ERRORS.get(code) or CLASS_ERRORS.get(code[:2] if len(code) == 5 else "")
     # Three digits are the HTTP status of an answer that is not PostgREST's, such as a gateway's 502.
-    if known is None and (code in UNREACHABLE or (len(code) == 3 and code.startswith("5"))):
+    is_away = status in AWAY or code in UNREACHABLE or (len(code) == 3 and code.startswith("5"))
+    if known is None and is_away:
         known = errors.DatabaseUnavailable
     if known is None:
         logger.error("database call failed", extra={"sqlstate": code})
@@ -72,6 +76,12 @@ def error_from(
 UNREACHABLE = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003", "SUP"})
 """PostgREST is up, and PostgreSQL is not or has no connection free. The last is the local server's word for
 whatever it could not do, a database that is away among it."""
+
+AWAY = frozenset({502, 503, 504})
+"""What a proxy ahead of PostgREST answers where it does not reach it, with whatever body."""
+
+SCHEMA_HEADERS = {"Accept-Profile": "public", "Content-Profile": "public"}
+"""Without them PostgREST takes the first of the schemas that a project exposes."""
 
 
 class _Connections:
@@ -169,7 +179,8 @@ class Database:
 
     async def _request(self, method: str, path: str, body: bytes | None = None) -> Any:
         session = self._connections.session(self._url)
-        headers = self._headers | {"Content-Type": "application/json"}
+        json_headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = {**self._headers, **SCHEMA_HEADERS, **json_headers}
         try:
             async with session.request(
                 method, f"{self._rest}/{path}", data=body, headers=headers, allow_redirects=False
@@ -179,7 +190,10 @@ class Database:
             raise _unreachable(error) from None
         if response.status >= 300:
             raise _refusal(response.status, content)
-        return json.loads(content) if content else None
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:  # a page of some proxy's
+            raise _unreachable(error) from None
 
     async def aclose(self) -> None:
         """Closes the connections, if they are its own."""
@@ -205,7 +219,7 @@ def _refusal(status: int, content: bytes) -> errors.SwitchhookError:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("code"), str):
         return error_from(str(status), None)  # not PostgREST's
-    return error_from(told["code"], told.get("message"), told.get("details"))
+    return error_from(told["code"], told.get("message"), told.get("details"), status=status)
 
 
 def _unreachable(error: Exception) -> errors.DatabaseUnavailable:

@@ -31,7 +31,7 @@ def create_database_session(url: str, *, timeout_seconds: float) -> aiohttp.Clie
 
     The timeout holds for each phase (connect, each read), not for a request as a whole.
     """
-    is_encrypted = url.startswith("https:")
+    is_encrypted = url.lower().startswith("https:")
     connector = aiohttp.TCPConnector(
         limit=MAX_CONNECTIONS,
         keepalive_timeout=KEEPALIVE_SECONDS,

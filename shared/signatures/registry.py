@@ -1,4 +1,4 @@
-"""All schemes by name: every module in `schemes/` gives one as `SCHEME`."""
+"""All schemes by name: every module in `schemes/` gives one as `SCHEME`, which has the module's name."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from shared.signatures.scheme import Scheme
 
 
 @cache
-def _loaded() -> dict[str, Scheme[Any]]:
-    modules = sorted(module.name for module in iter_modules(schemes.__path__))
-    found: list[Scheme[Any]] = [
-        import_module(f"{schemes.__name__}.{module}").SCHEME for module in modules
-    ]
-    return {scheme.name: scheme for scheme in found}
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules(schemes.__path__)))
 
 
 class _Schemes(Mapping[str, Scheme[Any]]):
-    """Loads them when one is first asked for: whoever signs, but verifies nothing, starts without."""
+    """Loads each when it is first asked for, so that whoever needs a few, or none, starts sooner."""
 
     @override
     def __getitem__(self, name: str) -> Scheme[Any]:
-        return _loaded()[name]
+        if name not in _names():  # nothing else is ever looked for as a module
+            raise KeyError(name)
+        scheme: Scheme[Any] = import_module(f"{schemes.__name__}.{name}").SCHEME
+        return scheme
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(_loaded())
+        return iter(_names())
 
     @override
     def __len__(self) -> int:
-        return len(_loaded())
+        return len(_names())
 
 
 SCHEMES: Final[Mapping[str, Scheme[Any]]] = _Schemes()

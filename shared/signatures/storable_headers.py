@@ -45,12 +45,13 @@ def storable_headers(headers: Headers, credentials: Collection[str] = ()) -> dic
 def _reading(raw_name: bytes) -> tuple[str, bool]:
     """A field's name as text, and whether it gives away that the value is a credential."""
     name = printable(decoded(raw_name))
-    hidden = name not in _harmless() and any(telltale in name for telltale in _TELLTALES)
+    hidden = any(telltale in name for telltale in _TELLTALES) and name not in _harmless()
     return name, hidden
 
 
 @cache
 def _harmless() -> frozenset[str]:
+    """Loads every scheme, so it is asked last."""
     return _HARMLESS.union(*(scheme.signature_headers for scheme in SCHEMES.values()))
 
 
