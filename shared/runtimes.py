@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import Any
 
-from mangum import Mangum
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -43,10 +43,15 @@ class Started:
 
 def aws_handler(app: Starlette) -> AwsHandler:
     """What AWS Lambda calls: takes events of function URLs, API Gateway and load balancers."""
-    handler = Mangum(Started(app), lifespan="off")
+
+    @cache
+    def handler() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+        from mangum import Mangum  # noqa: PLC0415 (other runtimes start without it)
+
+        return Mangum(Started(app), lifespan="off")
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        return handler(event, context)
+        return handler()(event, context)
 
     return handle
 

@@ -22,7 +22,7 @@ import pgdelta
 import postgres
 import stack as local_stack
 from layout import LOCAL, on_free_ports, open_stack
-from migrations import migration_files
+from migrations import migration_files, push_to
 from processes import stop
 from tests.running_stack import RunningStack, User
 
@@ -98,12 +98,12 @@ def new_user(stack: RunningStack) -> Callable[[], User]:
 
 @pytest.fixture(scope="session")
 def hosted_database_url(stack: RunningStack) -> Iterator[str]:
-    """The migrations on a hosted project of today, which grants nothing by itself.
+    """A hosted project of today, which grants nothing by itself, after `supabase db push`.
 
     The local API server, which grants everything, never touches it. The URL is the superuser's.
     """
     with postgres.scratch_database(stack.stack, "hosted") as url:
-        pgdelta.load(url, migration_files())
+        push_to(stack.stack, url)
         yield stack.stack.admin_url("hosted")
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    # Built with the first claim, once for all of them, and not each for itself.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Secret(_Model):
@@ -81,9 +84,6 @@ class Claim(_Model):
     schemas: list[EventSchema]
     next_at: AwareDatetime | None = None
     """When something will be due next, where nothing is."""
-
-
-CLAIM = TypeAdapter(Claim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-import httpx
 from yarl import URL
 
 from functions.dispatch.answers import (
@@ -35,7 +34,7 @@ from functions.dispatch.connecting import (
 )
 from functions.dispatch.failures import Failure, explain
 from shared.errors import InvalidRequest
-from shared.http_client import create_session
+from shared.http_client import create_session, public_certificates
 from shared.outgoing_headers import is_sendable
 from shared.targets import TargetPolicy, check_target
 from shared.version import VERSION
@@ -75,21 +74,28 @@ class Sender:
         self._policy = policy
         self._max_connections = max_connections
         self._free = asyncio.Semaphore(max_connections)
-        self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._ssl_context = ssl_context
         self._look_up = look_up
         self._checked = functools.lru_cache(4_096)(self._check)
 
     async def __aenter__(self) -> Self:
         self._resolver = CheckedResolver(self._policy, self._look_up)
+        return self
+
+    @functools.cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        """Opened with the first request: to read all authorities' certificates takes a while."""
         connector = Connector(
-            self._policy, self._resolver, self._ssl_context, max_resting=self._max_connections
+            self._policy,
+            self._resolver,
+            self._ssl_context or public_certificates(),
+            max_resting=self._max_connections,
         )
-        self._session = create_session(
+        return create_session(
             connector,
             headers={"User-Agent": f"Switchhook/{VERSION}", "Accept-Encoding": "identity"},
             max_head_bytes=MAX_HEAD_BYTES,
         )
-        return self
 
     async def __aexit__(
         self,
@@ -97,7 +103,8 @@ class Sender:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        if "_session" in vars(self):
+            await self._session.close()
         await self._resolver.close()
 
     async def send(self, request: Outgoing) -> Answer:

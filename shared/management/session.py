@@ -11,7 +11,7 @@ import httpx
 
 from shared.database import Database
 from shared.encryption import SecretBox
-from shared.http_client import create_client
+from shared.httpx_client import create_client
 from shared.management.access_token import Caller
 from shared.management.settings import ManagementSettings
 from shared.targets import TargetPolicy

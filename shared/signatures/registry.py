@@ -1,25 +1,45 @@
-"""All schemes by name: every module in `schemes/` gives one as `SCHEME`."""
+"""All schemes by name: every module in `schemes/` gives one as `SCHEME`, which has the module's name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
+
+from typing_extensions import override
 
 from shared.errors import InvalidRequest
 from shared.signatures import schemes
 from shared.signatures.scheme import Scheme
 
 
-def _load() -> dict[str, Scheme[Any]]:
-    modules = sorted(module.name for module in iter_modules(schemes.__path__))
-    found: list[Scheme[Any]] = [
-        import_module(f"{schemes.__name__}.{module}").SCHEME for module in modules
-    ]
-    return {scheme.name: scheme for scheme in found}
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules(schemes.__path__)))
 
 
-SCHEMES: Final[dict[str, Scheme[Any]]] = _load()
+class _Schemes(Mapping[str, Scheme[Any]]):
+    """Loads each when it is first asked for, so that whoever needs a few, or none, starts sooner."""
+
+    @override
+    def __getitem__(self, name: str) -> Scheme[Any]:
+        if name not in _names():  # nothing else is ever looked for as a module
+            raise KeyError(name)
+        scheme: Scheme[Any] = import_module(f"{schemes.__name__}.{name}").SCHEME
+        return scheme
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(_names())
+
+    @override
+    def __len__(self) -> int:
+        return len(_names())
+
+
+SCHEMES: Final[Mapping[str, Scheme[Any]]] = _Schemes()
 
 
 def scheme_named(name: str) -> Scheme[Any]:

@@ -59,7 +59,11 @@ class SchemeSettings(BaseModel):
     """The base of every scheme's settings, and the settings of a scheme that has none."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        defer_build=True,  # until an endpoint has it: there are many, and most endpoints use a few
     )
 
 

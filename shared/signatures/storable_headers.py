@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from shared.signatures.registry import SCHEMES
@@ -18,9 +18,7 @@ MAX_TOTAL_LENGTH = 8192
 MASK = "[hidden]"
 
 _TELLTALES = ("auth", "cookie", "credential", "key", "passw", "secret", "session", "token")
-_HARMLESS: Final = frozenset({"idempotency-key", "i-twilio-idempotency-token"}).union(
-    *(scheme.signature_headers for scheme in SCHEMES.values())
-)
+_HARMLESS: Final = frozenset({"idempotency-key", "i-twilio-idempotency-token"})
 
 
 def storable_headers(headers: Headers, credentials: Collection[str] = ()) -> dict[str, str]:
@@ -47,8 +45,14 @@ def storable_headers(headers: Headers, credentials: Collection[str] = ()) -> dic
 def _reading(raw_name: bytes) -> tuple[str, bool]:
     """A field's name as text, and whether it gives away that the value is a credential."""
     name = printable(decoded(raw_name))
-    hidden = name not in _HARMLESS and any(telltale in name for telltale in _TELLTALES)
+    hidden = any(telltale in name for telltale in _TELLTALES) and name not in _harmless()
     return name, hidden
+
+
+@cache
+def _harmless() -> frozenset[str]:
+    """Loads every scheme, so it is asked last."""
+    return _HARMLESS.union(*(scheme.signature_headers for scheme in SCHEMES.values()))
 
 
 def _joined(values: list[bytes]) -> str:

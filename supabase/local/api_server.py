@@ -1,6 +1,7 @@
 """The local Data API and Auth: `@supabase/lite`, which speaks as PostgREST and GoTrue do.
 
-It reads tables and functions when it starts and never again, so it is restarted after a migration.
+It reads tables and functions when it starts and never again, so it is restarted after a migration. It may grant
+nothing: the rights of the API's roles are those that the migrations give, as on a hosted project.
 One process is enough: its pool holds ten connections, and callers group what they send.
 """
 
@@ -99,7 +100,21 @@ def ensure_running(stack: Stack, values: Mapping[str, str]) -> bool:
         stop(server)
     require_free_port(stack.api_port, "SWITCHHOOK_API_PORT")
     start(server)
+    _ask_first(stack, values["SUPABASE_PUBLISHABLE_KEY"])
     return True
+
+
+def _ask_first(stack: Stack, key: str) -> None:
+    """The server's first request, with which it would grant what is not to be granted; see api_server.sql.
+
+    It fails, if there are tables by then, and so nobody else's does.
+    """
+    httpx.get(
+        f"{stack.api_url}/rest/v1/webhooks?limit=1",
+        headers={"apikey": key},
+        timeout=30,
+        trust_env=False,
+    )
 
 
 def _write_config(stack: Stack) -> None:

@@ -68,7 +68,12 @@ def is_pending(stack: Stack) -> bool:
 
 def push(stack: Stack) -> None:
     """Push to the stack's own database."""
-    answer = _push(stack, stack.database_url())
+    push_to(stack, stack.database_url())
+
+
+def push_to(stack: Stack, url: str) -> None:
+    """Push to any of the stack's databases."""
+    answer = _push(stack, url)
     if answer.returncode != 0:
         raise StackError(
             f"The Supabase CLI could not push the migrations:\n{answer.stdout}\n"

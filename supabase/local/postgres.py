@@ -231,6 +231,7 @@ def _prepare(stack: Stack) -> None:
         if connection.execute("select to_regnamespace('extensions')").fetchone() == (None,):
             connection.execute("alter database postgres owner to postgres")
             connection.execute((LOCAL / "database.sql").read_bytes())
+        connection.execute((LOCAL / "api_server.sql").read_bytes())
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-import shared.database
 from functions.ingest.app import create_app
 from functions.ingest.settings import IngestSettings
+from shared.database import Database, _Connections, run
 from shared.group_commit import GroupCommit
 
 
@@ -19,13 +19,22 @@ def ingest() -> Starlette:
 
 
 def one_rpc_per_request() -> Starlette:
-    """One call to the database for each request, over httpx as it comes: what a plain function would do."""
+    """One call to the database for each request, by Supabase's client over httpx as it comes: what a plain function
+    would do.
+    """
 
-    def plain_client(*, timeout_seconds: float, max_connections: int = 100) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=max_connections)
-        return httpx.AsyncClient(timeout=timeout_seconds, limits=limits)
+    def client(self: _Connections) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=15)
+        return self._client
 
-    shared.database.create_client = plain_client  # type: ignore[attr-defined]
+    async def call(self: Database, function: str, **arguments: Any) -> Any:
+        self.table("webhook_events")  # opens Supabase's client
+        assert self._tables is not None
+        return await run(self._tables.rpc(function, arguments))
+
+    _Connections.client = client  # type: ignore[method-assign]
+    Database.call = call  # type: ignore[method-assign]
     return one_rpc_per_request_fast_client()
 
 

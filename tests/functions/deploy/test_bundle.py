@@ -65,6 +65,24 @@ def test_a_bundle_starts_where_nothing_else_is_installed(
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.parametrize("function", ["ingest", "dispatch"])
+def test_a_hot_function_starts_without_what_only_others_need(function: str) -> None:
+    heavy = (
+        "'fastapi', 'httpx', 'mangum', 'postgrest', 'supabase', 'shared.signatures.schemes.stripe'"
+    )
+    code = f"import sys, functions.{function}.app, shared.runtimes; print({{{heavy}}} & {{*sys.modules}})"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=bundle.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer.stdout.strip() == "set()"
+
+
 def test_the_same_sources_give_the_same_bytes(bundles: Bundles, tmp_path: Path) -> None:
     again = bundle.make("ingest", python=THIS_PYTHON, output=tmp_path)
 

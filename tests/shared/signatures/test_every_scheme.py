@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +71,29 @@ def test_an_unknown_scheme_is_refused_with_the_names_of_those_there_are() -> Non
     with pytest.raises(InvalidRequest) as refusal:
         scheme_named("md5")
     assert all(name in refusal.value.message for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ["", "__init__", "github.macs", "../registry", "os", "GitHub"])
+def test_nothing_else_is_taken_for_a_scheme(name: str) -> None:
+    assert name not in SCHEMES
+    with pytest.raises(KeyError):
+        SCHEMES[name]
+
+
+def test_one_schemes_request_loads_no_other_scheme() -> None:
+    code = """
+import sys
+from shared.signatures import scheme_named, storable_headers, Headers
+scheme_named("github").settings({})
+storable_headers(Headers([(b"host", b"a"), (b"x-hub-signature-256", b"sha256=0")]))
+print(*(name.rpartition(".")[2] for name in sys.modules if ".schemes." in name))
+storable_headers(Headers([(b"x-api-key", b"k")]))
+print(len([name for name in sys.modules if ".schemes." in name]))
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == ["github", str(len(SCHEMES))]
 
 
 @each_scheme
