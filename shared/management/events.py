@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -71,6 +72,12 @@ class EventQuery(ListQuery):
 
     endpoint_id: UUID | None = None
     entity_table: EntityTypeName | None = None
+
+
+def first_id_at(moment: datetime, more_seconds: int = 0) -> UUID:
+    """The lowest UUIDv7 that can have been made so long after a time."""
+    milliseconds = int((moment.timestamp() + more_seconds) * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def filtered(query: Any, session: UserSession, wanted: EventQuery) -> Any:

@@ -9,12 +9,12 @@ from pathlib import Path
 import postgres
 import stack as local_stack
 from layout import on_free_ports, open_stack
-from tests.bench import claim, delivery, ingest, pipeline
+from tests.bench import claim, console, delivery, ingest, pipeline
 from tests.running_stack import RunningStack
 
 
 def main(parts: list[str]) -> None:
-    """Runs the named parts (ingest, pipeline, claim, delivery), or all."""
+    """Runs the named parts (ingest, pipeline, claim, delivery, console), or all."""
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
         own = open_stack(on_free_ports(Path(folder)))
         try:
@@ -30,6 +30,8 @@ def main(parts: list[str]) -> None:
                 claim.report(stack, user)
             if not parts or "delivery" in parts:
                 delivery.report(stack)
+            if not parts or "console" in parts:
+                console.report(stack, stack.sign_up())
         finally:
             local_stack.down(own)
             postgres.remove_data(own)

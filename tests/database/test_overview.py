@@ -21,7 +21,6 @@ from tests.database.factories import (
     make_user,
 )
 from tests.database.rpcs import Connection, Row, call_as
-from tests.database.test_functions import SEARCH
 
 
 def overview(
@@ -43,16 +42,6 @@ def overview(
         p_everybody=everybody,
     )
     return answer
-
-
-def search(connection: Connection, user_id: uuid.UUID, text: str, **filters: Any) -> list[str]:
-    found: list[str] = call_as(
-        connection,
-        user_id,
-        "search_events",
-        **SEARCH | {"p_text": text, "p_everybody": False} | filters,
-    )
-    return found
 
 
 def refusal(connection: Connection, user_id: uuid.UUID, function: str, **arguments: Any) -> str:
@@ -179,28 +168,6 @@ def test_activity_and_health_are_of_each(hosted_database: Connection) -> None:
     )
     assert (health["attempts"], health["delivered"]) == (1, 0)
     assert health["last"]["outcome"] == "failed"
-
-
-def test_events_are_found_by_what_stands_in_them(hosted_database: Connection) -> None:
-    endpoint = make_endpoint(hosted_database)
-    ids = [
-        str(make_event(hosted_database, endpoint, payload=payload, **FAILED))
-        for payload in ({"note": "A Needle"}, {"note": "100%_sure"}, {"note": "hay"})
-    ]
-    waiting = make_event(hosted_database, endpoint, payload={"note": "needle"})
-
-    assert search(hosted_database, endpoint.user_id, "nEEdle") == [ids[0]]
-    assert search(hosted_database, endpoint.user_id, "100%_s") == [ids[1]]
-    assert search(hosted_database, endpoint.user_id, "0%s") == []
-    assert search(hosted_database, endpoint.user_id, ids[2]) == [ids[2]]
-    assert search(hosted_database, endpoint.user_id, "order.created") == ids[::-1]
-    assert search(hosted_database, endpoint.user_id, "order", p_before=ids[1]) == [ids[0]]
-    assert search(hosted_database, endpoint.user_id, "order", p_limit=1) == [ids[2]]
-    assert str(waiting) not in search(hosted_database, endpoint.user_id, "needle")
-    assert search(hosted_database, make_user(hosted_database), "needle") == []
-    for wrong in ({"p_text": ""}, {"p_text": "x" * 201}, {"p_limit": 102}):
-        arguments = SEARCH | {"p_text": "x"} | wrong
-        assert refusal(hosted_database, endpoint.user_id, "search_events", **arguments) == "WH001"
 
 
 def secrets(connection: Connection, endpoint_id: uuid.UUID) -> list[Row]:
