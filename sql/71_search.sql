@@ -1,4 +1,4 @@
--- Finding events by what they are and what stands in them.
+-- Finding events by what they are and what stands in them, and deliveries by what became of them.
 --
 -- No index over payloads: each event that comes in would pay for it, and ingest is what has to be fast. Instead a call looks
 -- through a stretch of the owner's events, newest first, and says how far back it came; the next call goes on from there. So
@@ -77,3 +77,38 @@ comment on function public.search_events(text, text, uuid, text, timestamptz, ti
   'Events of the caller, or with p_everybody of all that they may see, newest first and older than p_before, that meet the filters and in whose facts or payload a text stands, whatever its case: {ids[up to p_limit, 1 to 100], next, looked_back_to}. p_statuses: names with commas between them. Null filters nothing. Looks at up to p_look events (1 to 100000), and no longer than about half a second: looked_back_to is then the time that it came to. next is p_before of the next call, null where there is no more.';
 revoke execute on function public.search_events(text, text, uuid, text, timestamptz, timestamptz, uuid, boolean, integer, integer) from public, anon;
 grant execute on function public.search_events(text, text, uuid, text, timestamptz, timestamptz, uuid, boolean, integer, integer) to authenticated;
+
+create function public.find_deliveries(
+  p_webhook_id uuid, p_status public.webhook_delivery_status, p_before uuid, p_limit integer, p_look integer)
+returns jsonb
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+  v_ids uuid[];
+  v_looked integer;
+  v_oldest uuid;
+  v_back_to timestamptz;
+begin
+  if p_limit is null or p_limit not between 1 and 100 or p_look is null or p_look not between 1 and 100000 then
+    raise exception 'The limit is 1 to 100' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  with looked as materialized (
+    select d.id, d.created_at, d.status = p_status as fits from public.webhook_deliveries d
+    where d.webhook_id = p_webhook_id and (p_before is null or d.id < p_before)
+    order by d.id desc limit p_look
+  )
+  select coalesce(array_agg(l.id order by l.id desc) filter (where l.fits), '{}'), count(*), (array_agg(l.id order by l.id))[1], min(l.created_at)
+  into v_ids, v_looked, v_oldest, v_back_to from looked l;
+  if cardinality(v_ids) > p_limit then
+    return jsonb_build_object('ids', to_jsonb(v_ids[1:p_limit]), 'next', v_ids[p_limit], 'looked_back_to', null);
+  end if;
+  if v_looked < p_look then
+    return jsonb_build_object('ids', to_jsonb(v_ids), 'next', null, 'looked_back_to', null);
+  end if;
+  return jsonb_build_object('ids', to_jsonb(v_ids), 'next', v_oldest, 'looked_back_to', v_back_to);
+end
+$$;
+comment on function public.find_deliveries(uuid, public.webhook_delivery_status, uuid, integer, integer) is
+  'Deliveries to a webhook of the caller with a status, newest first and older than p_before: {ids[up to p_limit, 1 to 100], next, looked_back_to}. Looks at p_look (1 to 100000): looked_back_to is the time that it came to, if there is more. next is p_before of the next call, null where there is no more.';
+revoke execute on function public.find_deliveries(uuid, public.webhook_delivery_status, uuid, integer, integer) from public, anon;
+grant execute on function public.find_deliveries(uuid, public.webhook_delivery_status, uuid, integer, integer) to authenticated;

@@ -1,5 +1,5 @@
 -- What keeps a hosted project going by itself: pg_net calls a function as soon as it has work, pg_cron sweeps for what no
--- call came for and deletes what is old. Where an extension is not there, its part does nothing.
+-- call came for, counts what came and went, and deletes what is old. Where an extension is not there, its part does nothing.
 --
 -- Vault holds where the functions are and how to call them:
 --   switchhook_functions_url       where all are; a function is under /functions/v1/<deployed name>
@@ -171,6 +171,7 @@ begin
     perform cron.schedule('switchhook-sweep', '* * * * *', 'select private.sweep()');
   end;
   perform cron.schedule('switchhook-retention', '* * * * *', format('select private.delete_old(%s)', greatest(0, v_days)));
+  perform cron.schedule('switchhook-activity', '* * * * *', 'select private.count_activity()');
   perform cron.schedule('switchhook-history', '17 * * * *',
     'delete from cron.job_run_details d using cron.job j where j.jobid = d.jobid and j.jobname like ''switchhook-%'' and d.end_time < now() - interval ''1 day''');
   return jsonb_build_object('scheduled', true, 'keep_days', greatest(0, v_days), 'calls', private.functions_are_known());
@@ -179,7 +180,7 @@ exception when others then
 end
 $$;
 comment on function private.schedule(integer) is
-  'Has pg_cron sweep every 5 seconds and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
+  'Has pg_cron sweep every 5 seconds, count activity every minute and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
 revoke execute on function private.schedule(integer) from public, anon, authenticated;
 
 -- Where pg_cron is there already.

@@ -16,6 +16,7 @@ from shared.management.events import (
     EventDetail,
     EventQuery,
     EventSummary,
+    Looked,
     equals,
     filtered,
     find_event,
@@ -77,14 +78,6 @@ class LoggedEvent(EventDetail):
     log: list[LogEntry] = Field(description="In the order in which it was done.")
 
 
-class Looked(Page[EventSummary]):
-    """What a stretch of the log holds. It may hold nothing although there is more: `next_cursor` tells."""
-
-    looked_back_to: Timestamp | None = Field(
-        description="Where the stretch ended before the page was full or the log was through."
-    )
-
-
 async def list_log(session: UserSession, wanted: LogQuery) -> Page[EventSummary]:
     query = session.database.table("webhook_events").select(SUMMARY_COLUMNS)
     query = _narrowed(filtered(query, session, wanted), wanted)
@@ -94,7 +87,9 @@ async def list_log(session: UserSession, wanted: LogQuery) -> Page[EventSummary]
     return Page(items=items, next_cursor=next_cursor)
 
 
-async def look_through_log(session: UserSession, wanted: LogQuery, text: str, most: int) -> Looked:
+async def look_through_log(
+    session: UserSession, wanted: LogQuery, text: str, most: int
+) -> Looked[EventSummary]:
     """The same, of those in whose facts or payload a text stands (empty: of all). Of the owner's events, at most so
     many are looked at, so it takes no longer beside many than beside few.
     """
@@ -115,11 +110,7 @@ async def look_through_log(session: UserSession, wanted: LogQuery, text: str, mo
     if found["ids"]:
         query = session.database.table("webhook_events").select(SUMMARY_COLUMNS)
         rows = await run(query.in_("id", found["ids"]).order("id", desc=True))
-    return Looked(
-        items=[EventSummary.model_validate(row) for row in rows],
-        next_cursor=NEWEST_FIRST.after({"id": found["next"]}) if found["next"] else None,
-        looked_back_to=found["looked_back_to"],
-    )
+    return Looked.of(found, [EventSummary.model_validate(row) for row in rows])
 
 
 async def get_logged_event(session: UserSession, event_id: UUID) -> LoggedEvent:

@@ -31,7 +31,7 @@ def main(parts: list[str]) -> None:
             if not parts or "delivery" in parts:
                 delivery.report(stack)
             if not parts or "console" in parts:
-                console.report(stack, stack.sign_up())
+                console.report(stack)
         finally:
             local_stack.down(own)
             postgres.remove_data(own)

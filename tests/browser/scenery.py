@@ -110,6 +110,23 @@ def add_history(database: Connection, account: Account, endpoint_id: str, webhoo
                 _add_attempt(cursor, account, webhook_id, delivery["id"], published, at, place)
 
 
+def add_past(database: Connection, account: Account, endpoint_id: str, events: int) -> uuid.UUID:
+    """So many processed events, a minute apart from midnight of 2026-03-01 on, UTC; the id of the first, the needle."""
+    rows = database.execute(
+        "insert into public.webhook_events (id, endpoint_id, user_id, event_type, payload, scheme, dedupe_key, status,"
+        " stage, entity_table, is_person, processed_at, created_at)"
+        " select private.first_id_at(t.at), %s, %s, 'order.completed',"
+        " jsonb_build_object('note', case t.n when 0 then 'haystack needle' else 'hay' end), 'none', 'id:' || t.n,"
+        " 'processed', 'done', 'order', true, t.at, t.at"
+        " from (select n, '2026-03-01Z'::timestamptz + n * interval '1 minute' as at from generate_series(0, %s) n) t"
+        " returning id, payload ->> 'note' as note",
+        [endpoint_id, account.user.id, events],
+    ).fetchall()
+    (needle,) = (row["id"] for row in rows if "needle" in row["note"])
+    found: uuid.UUID = needle
+    return found
+
+
 def _id_at(at: datetime) -> uuid.UUID:
     head = int(at.timestamp() * 1000).to_bytes(6, "big")
     return uuid.UUID(bytes=head + b"\x70" + uuid.uuid4().bytes[7:])

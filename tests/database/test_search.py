@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.database.deliveries import make_webhook, publish
 from tests.database.factories import (
     FAILED,
     PROCESSED,
@@ -17,7 +18,7 @@ from tests.database.factories import (
     make_event,
     make_user,
 )
-from tests.database.rpcs import Connection, Row, call_as
+from tests.database.rpcs import Connection, Row, call_as, one
 from tests.database.test_functions import SEARCH
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -128,6 +129,51 @@ def test_whose_id_is_named_is_told_at_once(hosted_database: Connection) -> None:
     on = search(hosted_database, endpoint.user_id, ids[-1], p_before=answer["next"])
     assert on["ids"] == []
     assert found(hosted_database, make_user(hosted_database), ids[-1]) == []
+
+
+def test_deliveries_are_found_by_status_a_stretch_at_a_time(hosted_database: Connection) -> None:
+    owner = make_endpoint(hosted_database).user_id
+    webhook = make_webhook(hosted_database, owner)
+    published = [publish(hosted_database, owner) for _ in range(5)]
+    ids = [
+        str(
+            one(
+                hosted_database,
+                "update public.webhook_deliveries set status = %s, finished_at = now()"
+                " where published_event_id = %s returning id",
+                ["filtered" if place == 0 else "delivered", event_id],
+            )["id"]
+        )
+        for place, event_id in enumerate(published)
+    ]
+    ids.sort()
+    filtered = str(
+        one(
+            hosted_database,
+            "select id from public.webhook_deliveries where published_event_id = %s",
+            [published[0]],
+        )["id"]
+    )
+
+    def find(status: str, **more: Any) -> Row:
+        given = {"p_before": None, "p_limit": 10, "p_look": 3} | more
+        answer: Row = call_as(
+            hosted_database,
+            owner,
+            "find_deliveries",
+            p_webhook_id=webhook.id,
+            p_status=status,
+            **given,
+        )
+        return answer
+
+    first = find("filtered")
+    assert (first["ids"], first["next"]) == ([], ids[2])
+    assert first["looked_back_to"] is not None
+    rest = find("filtered", p_before=first["next"])
+    assert rest == {"ids": [filtered], "next": None, "looked_back_to": None}
+    page = find("delivered", p_limit=2)
+    assert page == {"ids": ids[:2:-1], "next": ids[3], "looked_back_to": None}
 
 
 def test_a_stretch_reads_no_more_than_itself(hosted_database: Connection) -> None:

@@ -10,16 +10,14 @@ from uuid import UUID
 from starlette.responses import PlainTextResponse, Response
 
 from functions.console.formatting import plain_json
-from functions.console.lists import PAGE_SIZE, choices, cursor_of
+from functions.console.lists import FIRST_LOOK, FURTHER_LOOK, PAGE_SIZE, choices, cursor_of
 from functions.console.visits import Visit, get, post
 from shared.errors import InvalidRequest
 from shared.management import log, queue
-from shared.management.log import LogQuery, Looked
+from shared.management.events import EventSummary, Looked
+from shared.management.log import LogQuery
 from shared.management.queue import REASONS, ReprocessMany
 
-FIRST_LOOK = 1000
-"""So many events are looked at before the page is shown."""
-FURTHER_LOOK = 20_000
 LOOKS_BY_ITSELF = 10
 """So many further looks a page takes until it asks its reader whether to go on."""
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -58,7 +56,7 @@ async def look_further(visit: Visit) -> Response:
     return visit.fragment("log_further.html", page=page, look=look)
 
 
-def _look(visit: Visit, page: Looked, number: int) -> dict[str, Any]:
+def _look(visit: Visit, page: Looked[EventSummary], number: int) -> dict[str, Any]:
     """Whether a page goes on looking by itself, and what it asks for then."""
     shown = visit.request.query_params.get("shown", "")
     total = len(page.items) + (int(shown) if shown.isdecimal() and len(shown) < 9 else 0)
