@@ -6,6 +6,7 @@ NAME ?=
 ONCE ?=
 FUNCTION ?=
 DAYS ?= 90
+SECONDS ?= 300
 
 BIN := .venv/bin
 LOCAL := supabase/local
@@ -15,7 +16,7 @@ FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules 
 export ONCE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down reset push prune bundle test check format bench evaluate screenshots migration lock
+.PHONY: help setup run up down reset push prune bundle test fuzz check format bench evaluate screenshots migration lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ prune: setup ## delete what has been finished for DAYS=90 from the database that
 test: setup tests/node/node_modules/.ready ## run the tests on a stack of their own (ARGS='tests/shared -k slack')
 	@$(BIN)/python -m pytest $(ARGS)
 
+fuzz: setup .venv/.fuzz ## give made-up requests to ingest's parsers for SECONDS=300 (needs CPython on Linux x86_64)
+	@$(BIN)/python -m tests.fuzz "$(SECONDS)" $(ARGS)
+
 check: setup ## lint, types, import rules, schema drift, Supabase's advisors
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -71,7 +75,7 @@ migration: setup ## write what sql/ has and the migrations lack as a new migrati
 
 lock: setup ## pin again what pyproject.toml and package.json ask for (ARGS=--upgrade for newer versions)
 	@$(BIN)/uv pip compile --group dev -o requirements/dev.txt $(UV_COMPILE) $(ARGS)
-	@for group in $(FUNCTION_GROUPS); do \
+	@for group in $(FUNCTION_GROUPS) fuzz; do \
 	  $(BIN)/uv pip compile --group $$group -c requirements/dev.txt \
 	    -o requirements/$$group.txt $(UV_COMPILE) || exit 1; \
 	done
@@ -86,6 +90,11 @@ UV_COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest -
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# There is no atheris for some platforms; what needs it says so.
+.venv/.fuzz: requirements/fuzz.txt .venv/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	  -r requirements/fuzz.txt && touch $@ || true
 
 $(LOCAL)/node_modules/.ready: $(LOCAL)/package-lock.json .venv/.ready
 	@echo "Installing the npm packages into $(LOCAL)/node_modules (up to a minute)"

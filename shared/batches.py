@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from shared.errors import InvalidJson, PayloadTooLarge
-from shared.payload import decode, load
+from shared.payload import decode, load, storable
 
 MAX_ITEMS = 5000
 
@@ -26,7 +26,8 @@ def split_array(body: bytes) -> list[bytes]:
     Raises InvalidJson for what is no JSON, or PayloadTooLarge for over 5,000 items.
     """
     text = decode(body)
-    value = load(text)
+    # The strict parser takes no lone surrogates; each item is made storable when it is parsed itself.
+    value = load(storable(text))
     if not isinstance(value, list):
         raise InvalidJson("The body must be a JSON array at its top level")
     if len(value) > MAX_ITEMS:

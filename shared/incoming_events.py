@@ -11,8 +11,10 @@ import orjson
 
 from shared.contents import Content
 from shared.signatures import Scheme, SchemeSettings, SignedRequest, storable_headers
+from shared.signatures.request import printable
 
 MAX_KEY_LENGTH = 200
+MAX_CONTENT_TYPE_LENGTH = 200
 
 
 def incoming_event(
@@ -35,12 +37,18 @@ def incoming_event(
         "dedupe_key": dedupe_key(facts.delivery_id, content.body),
         # Base64 passes through two layers of JSON without growing by escapes.
         "body": base64.b64encode(content.body).decode(),
-        "content_type": request.headers.single(b"content-type").decode("latin-1")[:200] or None,
+        "content_type": _content_type(request),
     }
     if content.parsed.altered or content.body.startswith(b"\xef\xbb\xbf"):
         # The database makes the payload from the body itself; here it could not.
         row["payload"] = orjson.Fragment(content.parsed.text)
     return row
+
+
+def _content_type(request: SignedRequest) -> str | None:
+    """As it came, but for what a column cannot hold: some runtimes let a NUL through."""
+    value = request.headers.single(b"content-type").decode("latin-1")
+    return printable(value[:MAX_CONTENT_TYPE_LENGTH]) or None
 
 
 def dedupe_key(delivery_id: str | None, body: bytes) -> str:

@@ -75,15 +75,11 @@ def parse(body: bytes) -> Parsed:
     """
     text = decode(body)
     has_long_integers = _may_have_odd_numbers(body) and _check_numbers(text)
-    altered = False
-    if "\\u" in text and _UNSTORABLE.search(text):
-        storable = _ESCAPE.sub(_replace_unstorable, text)
-        altered = storable != text
-        text = storable
-    value = _load_object(text)
+    stored = storable(text)
+    value = _load_object(stored)
     if has_long_integers:
-        value = json.loads(text)  # slower, but keeps every digit
-    return Parsed(value, text, altered)
+        value = json.loads(stored)  # slower, but keeps every digit
+    return Parsed(value, stored, altered=stored != text)
 
 
 def decode(body: bytes) -> str:
@@ -95,6 +91,13 @@ def decode(body: bytes) -> str:
     text = text.removeprefix("\ufeff")
     if not text or text.isspace():
         raise InvalidJson("The body is empty; it must be a JSON object")
+    return text
+
+
+def storable(text: str) -> str:
+    """JSON with U+FFFD for what jsonb cannot hold, all else in the place where it was."""
+    if "\\u" in text and _UNSTORABLE.search(text):
+        return _ESCAPE.sub(_replace_unstorable, text)
     return text
 
 

@@ -59,14 +59,15 @@ create table public.people (
   updated_at timestamptz not null default now(),
   constraint people_user_id_id_key unique (user_id, id),
   constraint people_entity_fkey foreign key (user_id, id) references public.entities (user_id, id) on delete cascade,
-  constraint people_endpoint_fkey foreign key (user_id, endpoint_id)
-    references public.webhook_endpoints (created_by, id) on delete set null (endpoint_id)
+  constraint people_endpoint_fkey foreign key (endpoint_id, user_id)
+    references public.webhook_endpoints (id, created_by) on delete set null (endpoint_id)
 );
 comment on table public.people is 'People, and automated senders, found or made from events.';
 comment on column public.people.endpoint_id is 'The endpoint that external_id comes from; without one, the endpoint that first told of this person.';
-create unique index people_email_idx on public.people (user_id, lower(email));
-create index people_phone_idx on public.people (user_id, phone) where phone is not null;
-create index people_external_id_idx on public.people (user_id, endpoint_id, external_id);
+-- What is asked for comes first, see private.find_person.
+create unique index people_email_idx on public.people (lower(email), user_id);
+create index people_phone_idx on public.people (phone, user_id) where phone is not null;
+create index people_external_id_idx on public.people (endpoint_id, user_id, external_id);
 
 create table public.influencers (
   id uuid primary key default gen_random_uuid(),

@@ -87,12 +87,17 @@ grant insert (name, description, target_table, match_columns, field_map), update
 grant select, insert, update, delete on table public.entity_types to service_role;
 
 create function private.entity_type(p_user_id uuid, p_name text) returns public.entity_types
-language sql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = ''
 as $$
-  select t from public.entity_types t
+declare
+  v_type public.entity_types;
+begin
+  select t.* into v_type from public.entity_types t
   where t.name = p_name and (t.user_id = p_user_id or t.user_id is null)
   order by t.user_id nulls last
-  limit 1
+  limit 1;
+  return v_type;
+end
 $$;
 comment on function private.entity_type(uuid, text) is 'The entity type that a name means for a user: their own, else the shipped one; null where there is none.';
 revoke execute on function private.entity_type(uuid, text) from public, anon;

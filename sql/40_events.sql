@@ -109,19 +109,29 @@ revoke all on table public.webhook_event_logs from public, anon, authenticated, 
 grant select on table public.webhook_event_logs to authenticated;
 grant select, insert, update, delete on table public.webhook_event_logs to service_role;
 
-create function private.log_step(p_event public.webhook_events, p_action_type text, p_config jsonb, p_result jsonb) returns void
-language sql volatile security invoker set search_path = ''
+create type private.step as (
+  webhook_event_id uuid,
+  user_id uuid,
+  action_type text,
+  config jsonb,
+  result jsonb
+);
+comment on type private.step is 'A step of the pipeline that succeeded; null for nothing to say.';
+
+create function private.log_steps(p_steps private.step[]) returns void
+language plpgsql volatile security invoker set search_path = ''
 as $$
+begin
   insert into public.webhook_event_logs (webhook_event_id, user_id, action_type, action_config, success, result)
-  values (p_event.id, p_event.user_id, p_action_type, coalesce(p_config, '{}'), true, coalesce(p_result, '{}'))
+  select s.webhook_event_id, s.user_id, s.action_type, coalesce(s.config, '{}'), true, coalesce(s.result, '{}') from unnest(p_steps) s
   on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
     action_config = excluded.action_config, result = excluded.result, success = true, error_message = null,
-    processed_at = excluded.processed_at
+    processed_at = excluded.processed_at;
+end
 $$;
-comment on function private.log_step(public.webhook_events, text, jsonb, jsonb) is
-  'Logs a step of the pipeline that succeeded. Doing the step again replaces its entry.';
-revoke execute on function private.log_step(public.webhook_events, text, jsonb, jsonb) from public, anon, authenticated;
-grant execute on function private.log_step(public.webhook_events, text, jsonb, jsonb) to service_role;
+comment on function private.log_steps(private.step[]) is 'Logs steps, in their order. Doing a step again replaces its entry.';
+revoke execute on function private.log_steps(private.step[]) from public, anon, authenticated;
+grant execute on function private.log_steps(private.step[]) to service_role;
 
 create function private.owners_with_due_work(p_stage public.webhook_event_stage, p_after uuid, p_limit integer) returns setof uuid
 language sql stable security invoker set search_path = ''
@@ -194,6 +204,8 @@ returns setof public.webhook_events
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
+  -- Read before the table is, which may not ask for it when it is empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_event_ids);
   v_ids uuid[];
 begin
   if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
@@ -204,7 +216,7 @@ begin
   else
     select array_agg(named.id) into v_ids from (
       select e.id from public.webhook_events e
-      where e.id = any (private.as_uuids(p_event_ids)) and e.stage = p_stage and e.status in ('pending', 'processing')
+      where e.id = any (v_named) and e.stage = p_stage and e.status in ('pending', 'processing')
         and coalesce(e.leased_until, e.run_after) <= now()
       order by e.id limit p_limit
       for update skip locked) named;
@@ -284,16 +296,18 @@ comment on function private.log_failure(public.webhook_events) is 'Logs that an 
 revoke execute on function private.log_failure(public.webhook_events) from public, anon, authenticated;
 grant execute on function private.log_failure(public.webhook_events) to service_role;
 
-create function private.settle_failure(p_event public.webhook_events) returns void
-language sql volatile security invoker set search_path = ''
+create function private.settle_failures(p_stage public.webhook_event_stage, p_event_ids uuid[]) returns void
+language plpgsql volatile security invoker set search_path = ''
 as $$
+begin
   update public.webhook_event_logs l
   set success = true, error_message = null, processed_at = clock_timestamp()
-  where l.webhook_event_id = p_event.id and l.action_id is null and l.action_type in (p_event.stage::text, 'condition') and not l.success
+  where l.webhook_event_id = any (p_event_ids) and l.action_id is null and l.action_type in (p_stage::text, 'condition') and not l.success;
+end
 $$;
-comment on function private.settle_failure(public.webhook_events) is 'Turns the log''s failure of a stage, or of a rule''s condition, into a success, once a later attempt went well.';
-revoke execute on function private.settle_failure(public.webhook_events) from public, anon, authenticated;
-grant execute on function private.settle_failure(public.webhook_events) to service_role;
+comment on function private.settle_failures(public.webhook_event_stage, uuid[]) is 'Turns the log''s failures of a stage, or of a rule''s condition, into successes, once a later attempt went well.';
+revoke execute on function private.settle_failures(public.webhook_event_stage, uuid[]) from public, anon, authenticated;
+grant execute on function private.settle_failures(public.webhook_event_stage, uuid[]) to service_role;
 
 create function private.fail_step(p_event_id uuid, p_error text, p_final boolean) returns void
 language sql volatile security invoker set search_path = ''
@@ -316,9 +330,11 @@ revoke execute on function private.finished(uuid[], uuid[]) from public, anon, a
 grant execute on function private.finished(uuid[], uuid[]) to service_role;
 
 create function private.publish_because_of(p_event_id uuid) returns void
-language sql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = ''
 as $$
-  select pg_catalog.set_config('switchhook.webhook_event_id', coalesce(p_event_id::text, ''), true)
+begin
+  perform pg_catalog.set_config('switchhook.webhook_event_id', coalesce(p_event_id::text, ''), true);
+end
 $$;
 comment on function private.publish_because_of(uuid) is
   'What is published in the rest of this transaction, be it by a trigger, is put down to this event; to none after null.';

@@ -7,13 +7,14 @@ declare
   v_events jsonb;
   v_user_ids uuid[];
   v_entity_tables text[];
+  v_records jsonb := private.records(p_event_ids);
 begin
   select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
       'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
       'created_at', e.created_at,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme),
       'person', (select private.readable(to_jsonb(h) - 'user_id') from public.people h where h.id = e.person_id and h.user_id = e.user_id),
-      'entity', private.record(e.user_id, e.entity_table, e.entity_id),
+      'entity', v_records -> e.id::text,
       'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
         where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
     array_agg(distinct e.user_id), array_agg(distinct e.entity_table)
@@ -61,43 +62,56 @@ revoke execute on function public.claim_rules(integer, integer, text) from publi
 grant execute on function public.claim_rules(integer, integer, text) to service_role;
 
 create function private.readable(p_record jsonb) returns jsonb
-language sql immutable security invoker set search_path = ''
+language plpgsql immutable security invoker set search_path = ''
 as $$
+begin
   -- JSON parsers of workers stop at some depth, and a batch holds many owners' rows: one of them must not spoil it for the others.
-  select case
+  return case
     when pg_column_size(p_record) > 1048576 then jsonb_build_object('id', p_record -> 'id')
     when jsonb_path_exists(p_record, '$.**{64}') then (
       select jsonb_object_agg(key, value) from jsonb_each(p_record) where jsonb_typeof(value) not in ('object', 'array'))
     else p_record
-  end
+  end;
+end
 $$;
 comment on function private.readable(jsonb) is
   'A row as JSON that any worker can read: without its nested values if they are deeper than 64 levels, its id alone if it is over 1 MiB.';
 revoke execute on function private.readable(jsonb) from public, anon;
 grant execute on function private.readable(jsonb) to authenticated, service_role;
 
-create function private.record(p_user_id uuid, p_entity_table text, p_id uuid) returns jsonb
+create function private.records(p_event_ids uuid[]) returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
-  v_table text := (private.entity_type(p_user_id, p_entity_table)).target_table;
-  v_record jsonb;
+  v_group record;
+  v_some jsonb;
+  v_records jsonb := '{}';
 begin
-  if p_id is null or v_table is null then
-    return null;
-  end if;
-  execute format('select to_jsonb(t) - ''user_id'' from public.%I t where t.id = $1 and t.user_id = $2', v_table)
-  into v_record using p_id, p_user_id;
-  return private.readable(v_record);
-exception
-  -- One owner's table that was dropped or closed must not keep everybody's events from being claimed.
-  when syntax_error_or_access_rule_violation then
-    return null;
+  for v_group in
+    select t.target_table, array_agg(e.id) as event_ids
+    from public.webhook_events e
+    cross join lateral (select (private.entity_type(e.user_id, e.entity_table)).target_table) t
+    where e.id = any (p_event_ids) and t.target_table is not null
+    group by t.target_table
+  loop
+    begin
+      execute format('select jsonb_object_agg(e.id, private.readable((
+          select to_jsonb(t) - ''user_id'' from public.%I t where t.id = e.entity_id and t.user_id = e.user_id)))
+        from public.webhook_events e where e.id = any ($1)', v_group.target_table)
+      into v_some using v_group.event_ids;
+      v_records := v_records || coalesce(v_some, '{}');
+    exception
+      -- One owner's table that was dropped or closed must not keep everybody's events from being claimed.
+      when syntax_error_or_access_rule_violation then
+        null;
+    end;
+  end loop;
+  return v_records;
 end
 $$;
-comment on function private.record(uuid, text, uuid) is 'A record of an entity type as JSON; null where there is none.';
-revoke execute on function private.record(uuid, text, uuid) from public, anon;
-grant execute on function private.record(uuid, text, uuid) to authenticated, service_role;
+comment on function private.records(uuid[]) is 'Records of events as JSON, by the event''s id; null where there is none.';
+revoke execute on function private.records(uuid[]) from public, anon;
+grant execute on function private.records(uuid[]) to authenticated, service_role;
 
 create function private.action_target(p_event public.webhook_events, p_config jsonb) returns uuid
 language plpgsql stable security invoker set search_path = ''
@@ -119,15 +133,9 @@ create function private.make_record(p_event public.webhook_events, p_type_name t
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  v_type public.entity_types := private.entity_type(null, p_type_name);
-  v_probe public.webhook_events := p_event;
-  v_found uuid;
-  v_id uuid;
+  v_draft private.record_draft := row(1, p_event.id, p_event.user_id, null, p_fields, null, null);
+  v_id uuid := (private.upsert_records(private.entity_type(null, p_type_name), array[v_draft]))[1].id;
 begin
-  v_probe.entity_id := null;
-  v_found := private.find_record(v_probe, v_type, p_fields);
-  v_id := coalesce(v_found, gen_random_uuid());
-  perform private.write_record(p_event.user_id, v_type, v_id, p_fields, v_found is null);
   if p_event.person_id is not null then
     insert into public.people_entities (user_id, person_id, entity_id) values (p_event.user_id, p_event.person_id, v_id)
     on conflict do nothing;
@@ -209,55 +217,94 @@ comment on function private.apply_action(public.webhook_events, uuid, text, json
 revoke execute on function private.apply_action(public.webhook_events, uuid, text, jsonb) from public, anon, authenticated;
 grant execute on function private.apply_action(public.webhook_events, uuid, text, jsonb) to service_role;
 
-create function private.run_action(p_event public.webhook_events, p_action jsonb) returns text
+create function private.run_action(p_event public.webhook_events, p_action jsonb) returns public.webhook_event_logs
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  v_error text := p_action ->> 'error';
-  v_result jsonb := '{}';
+  v_log public.webhook_event_logs;
 begin
-  if exists (select from public.webhook_event_logs l
-      where l.webhook_event_id = p_event.id and l.rule_id = (p_action ->> 'rule_id')::uuid
-        and l.action_id = (p_action ->> 'action_id')::uuid and l.success) then
-    return null;
-  end if;
-  if v_error is null then
+  v_log.id := gen_random_uuid();
+  v_log.webhook_event_id := p_event.id;
+  v_log.user_id := p_event.user_id;
+  v_log.rule_id := (p_action ->> 'rule_id')::uuid;
+  v_log.action_id := (p_action ->> 'action_id')::uuid;
+  v_log.action_type := p_action ->> 'action_type';
+  v_log.action_config := coalesce(p_action -> 'action_config', '{}');
+  v_log.error_message := p_action ->> 'error';
+  v_log.result := '{}';
+  v_log.duration_ms := (p_action ->> 'duration_ms')::numeric;
+  if v_log.error_message is null then
     begin
-      v_result := private.apply_action(p_event, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+      v_log.result := private.apply_action(p_event, v_log.action_id, v_log.action_type, v_log.action_config);
     exception
       when others then
         if private.may_pass(sqlstate) then
           raise;
         end if;
-        v_error := left(sqlerrm, 2000);
+        v_log.error_message := left(sqlerrm, 2000);
     end;
   end if;
-  insert into public.webhook_event_logs as l (webhook_event_id, user_id, rule_id, action_id, action_type, action_config, success,
-    error_message, result, duration_ms)
-  values (p_event.id, p_event.user_id, (p_action ->> 'rule_id')::uuid, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type',
-    coalesce(p_action -> 'action_config', '{}'), v_error is null, v_error, v_result, (p_action ->> 'duration_ms')::numeric)
-  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
-    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
-    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
-  return v_error;
+  v_log.success := v_log.error_message is null;
+  v_log.processed_at := clock_timestamp();
+  return v_log;
 end
 $$;
-comment on function private.run_action(public.webhook_events, jsonb) is
-  'Applies and logs one action unless it has already succeeded for this event; returns its error, or null.';
+comment on function private.run_action(public.webhook_events, jsonb) is 'Applies one action, and says what is to be logged of it.';
 revoke execute on function private.run_action(public.webhook_events, jsonb) from public, anon, authenticated;
 grant execute on function private.run_action(public.webhook_events, jsonb) to service_role;
 
+create function private.run_actions(p_event public.webhook_events, p_actions jsonb) returns public.webhook_event_logs[]
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_done uuid[] := array(
+    select l.action_id from public.webhook_event_logs l where l.webhook_event_id = p_event.id and l.action_id is not null and l.success);
+  v_action jsonb;
+  v_log public.webhook_event_logs;
+  v_logs public.webhook_event_logs[] := '{}';
+begin
+  for v_action in select value from jsonb_array_elements(p_actions) loop
+    continue when (v_action ->> 'action_id')::uuid = any (v_done);
+    v_log := private.run_action(p_event, v_action);
+    v_logs := array_append(v_logs, v_log);
+    v_done := array_append(v_done, v_log.action_id);
+  end loop;
+  return v_logs;
+end
+$$;
+comment on function private.run_actions(public.webhook_events, jsonb) is
+  'Applies actions in their order, without those that have succeeded for this event before; what is to be logged of them.';
+revoke execute on function private.run_actions(public.webhook_events, jsonb) from public, anon, authenticated;
+grant execute on function private.run_actions(public.webhook_events, jsonb) to service_role;
+
+create function private.log_actions(p_logs public.webhook_event_logs[]) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  insert into public.webhook_event_logs
+  select l.* from unnest(p_logs) l
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
+    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
+end
+$$;
+comment on function private.log_actions(public.webhook_event_logs[]) is 'Logs actions. One that is done again replaces its entry.';
+revoke execute on function private.log_actions(public.webhook_event_logs[]) from public, anon, authenticated;
+grant execute on function private.log_actions(public.webhook_event_logs[]) to service_role;
+
 create function public.finish_rules(p_lease_id uuid, p_results text) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_asked uuid[];
   v_held uuid[];
   v_event public.webhook_events;
   v_result record;
+  v_logs public.webhook_event_logs[];
+  v_all_logs public.webhook_event_logs[] := '{}';
   v_error text;
-  v_errors text[];
-  v_action jsonb;
+  v_done uuid[] := '{}';
 begin
   select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(p_results::json) as r (id uuid);
   v_held := private.hold_events(p_lease_id, v_asked);
@@ -275,23 +322,21 @@ begin
     end if;
     select e.* into v_event from public.webhook_events e where e.id = v_result.id;
     perform private.publish_because_of(v_event.id);
-    v_errors := '{}';
-    for v_action in select value from jsonb_array_elements(coalesce(v_result.actions, '[]')) loop
-      v_error := private.run_action(v_event, v_action);
-      if v_error is not null then
-        v_errors := v_errors || format('%s: %s', v_action ->> 'action_type', v_error);
-      end if;
-    end loop;
-    if cardinality(v_errors) > 0 then
-      perform private.fail_event(v_result.id, array_to_string(v_errors, '; '), true);
+    v_logs := private.run_actions(v_event, coalesce(v_result.actions, '[]'));
+    v_all_logs := v_all_logs || v_logs;
+    select string_agg(format('%s: %s', l.action_type, l.error_message), '; ') into v_error from unnest(v_logs) l where not l.success;
+    if v_error is not null then
+      perform private.fail_event(v_result.id, v_error, true);
     else
-      perform private.settle_failure(v_event);
-      update public.webhook_events e
-      set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
-      where e.id = v_result.id;
+      v_done := array_append(v_done, v_result.id);
     end if;
   end loop;
   perform private.publish_because_of(null);
+  perform private.log_actions(v_all_logs);
+  perform private.settle_failures('rules', v_done);
+  update public.webhook_events e
+  set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
+  where e.id = any (v_done);
   return private.finished(v_asked, v_held);
 end
 $$;

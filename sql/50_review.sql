@@ -51,7 +51,8 @@ begin
       entity_table = coalesce(excluded.entity_table, o.entity_table), is_person = coalesce(excluded.is_person, o.is_person),
       decided_by = excluded.decided_by;
   end if;
-  perform private.log_step(v_event, 'override', jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person), null);
+  perform private.log_steps(array[row(v_event.id, v_event.user_id, 'override',
+    jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person), null)::private.step]);
   insert into public.audit_logs (user_id, actor_id, action, target_id, details)
   values (v_event.user_id, (select auth.uid()), 'event.override', v_event.id,
     jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person));
@@ -92,7 +93,7 @@ begin
     where e.id = a.id
     returning e.*
   ), logged as (
-    select private.log_step(a, 'approve', null, jsonb_build_object('by', (select auth.uid()))) from approved a
+    select private.log_steps(array_agg(row(a.id, a.user_id, 'approve', null, jsonb_build_object('by', (select auth.uid())))::private.step)) from approved a
   ), audited as (
     insert into public.audit_logs (user_id, actor_id, action, target_id)
     select a.user_id, (select auth.uid()), 'event.approve', a.id from approved a

@@ -108,10 +108,10 @@ begin
   select e.id, w.id, w.created_by
   from public.published_events e
   cross join lateral (
-    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it.
+    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it. What
+    -- never waits needs no order, and asked for one, PostgreSQL may read everybody's webhooks in it.
     select h.id, h.created_by from public.webhooks h
     where h.created_by = e.user_id and h.active and h.events && private.patterns_of(e.type)
-    order by h.id
     for key share skip locked) w
   where e.id = any (p_event_ids)
   order by e.id, w.id

@@ -3,8 +3,8 @@
 -- Lock order, here and wherever deliveries are written: webhooks, their states, deliveries; each in order of id. Deliveries
 -- are locked "for no key update", which does not hold up what refers to them.
 --
--- Where ids are known, what is unfinished or leased is told by finished_at and lease_id: asked for its status, PostgreSQL may
--- read an index of all that is unfinished instead.
+-- Where ids are known, what is unfinished or leased is told by finished_at and lease_id, and what belongs to a delivery is looked
+-- up for it rather than joined: asked otherwise, PostgreSQL may start from another table or index, and read all that is there.
 
 create table public.webhook_logs (
   id uuid primary key default private.time_ordered_id(),
@@ -218,10 +218,10 @@ as $$
 begin
   insert into public.webhook_logs (delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome, error_code,
     error_message, attempted_at)
-  select d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, d.attempts, 'unknown', 'no_report',
+  select d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, d.attempts, 'unknown', 'no_report',
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
-  join public.published_events e on e.id = d.published_event_id
   where d.id = any (p_ids) and d.lease_id is not null
   on conflict (delivery_id, attempt) do nothing;
   -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
@@ -270,9 +270,9 @@ as $$
   update public.webhook_deliveries d
   set status = 'delivering', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
     attempts = d.attempts + 1,
-    counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
-  from private.webhook_states s
-  where d.id = any (p_ids) and d.finished_at is null and s.webhook_id = d.webhook_id
+    counted_in = case when p_is_counted then (
+      select nullif(s.window_started_at, '-infinity') from private.webhook_states s where s.webhook_id = d.webhook_id) end
+  where d.id = any (p_ids) and d.finished_at is null
   returning d.*
 $$;
 comment on function private.lease_deliveries(uuid[], uuid, integer, boolean) is
@@ -300,6 +300,9 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_lease_id uuid := gen_random_uuid();
+  -- Read before the tables are, which may not ask for it when they are empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_delivery_ids);
+  v_webhook_ids uuid[];
   v_picked uuid[];
   v_ids uuid[];
   v_leased public.webhook_deliveries[];
@@ -312,13 +315,18 @@ begin
     v_picked := private.pick_deliveries(p_limit, p_per_webhook);
   else
     -- Named ones are not held back by caps and limits: somebody waits for them.
+    v_webhook_ids := array(
+      select w.id from public.webhooks w
+      where w.id = any (array(select d.webhook_id from public.webhook_deliveries d where d.id = any (v_named)))
+      order by w.id
+      for key share skip locked);
     select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
-      join public.webhooks w on w.id = d.webhook_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.finished_at is null and (w.active or d.is_test)
-        and coalesce(d.leased_until, d.run_after) <= now()
-      order by d.webhook_id, d.id limit p_limit
-      for no key update of d skip locked for key share of w skip locked) named;
+      where d.id = any (v_named) and d.finished_at is null and coalesce(d.leased_until, d.run_after) <= now()
+        and array_position(v_webhook_ids, d.webhook_id) is not null
+        and (d.is_test or (select w.active from public.webhooks w where w.id = d.webhook_id))
+      order by d.id limit p_limit
+      for no key update of d skip locked) named;
   end if;
   v_ids := private.within_bytes(v_picked, 8388608);
   perform private.note_silence(v_ids);

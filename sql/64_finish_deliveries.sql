@@ -29,14 +29,14 @@ as $$
   insert into public.webhook_logs as l (id, delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome,
     error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
     latency_ms, attempted_at)
-  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
+  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, r.attempt,
     case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code,
     left(coalesce(r.error_message, case when r.state <> 'delivered' then 'Unknown error' end), 2000), r.request_url,
     coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
     r.latency_ms, coalesce(r.attempted_at, now())
   from unnest(p_results) r
   join public.webhook_deliveries d on d.id = r.id
-  join public.published_events e on e.id = d.published_event_id
   where r.state <> 'filtered'
   order by d.id
   on conflict (delivery_id, attempt) do update set
@@ -72,7 +72,8 @@ declare
   v_webhook record;
 begin
   for v_webhook in
-    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
+    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = (
+        select s.window_started_at from private.webhook_states s where s.webhook_id = d.webhook_id))::integer as given_back,
       count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
       count(*) filter (where r.state = 'delivered' and not d.is_test)::integer as successes,
       min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
@@ -80,7 +81,6 @@ begin
       max(r.latency_ms) as slowest_ms
     from unnest(p_results) r
     join public.webhook_deliveries d on d.id = r.id
-    join private.webhook_states s on s.webhook_id = d.webhook_id
     where r.id = any (p_held)
     group by d.webhook_id
     order by d.webhook_id
@@ -135,14 +135,13 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results) r);
+  v_webhook_ids uuid[];
   v_held uuid[];
 begin
-  perform from public.webhooks w
-  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by w.id for key share;
-  perform from private.webhook_states s
-  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by s.webhook_id for update;
+  v_webhook_ids := array(
+    select d.webhook_id from public.webhook_deliveries d where d.id = any (array(select r.id from unnest(v_results) r)));
+  perform from public.webhooks w where w.id = any (v_webhook_ids) order by w.id for key share;
+  perform from private.webhook_states s where s.webhook_id = any (v_webhook_ids) order by s.webhook_id for update;
   select coalesce(array_agg(held.id), '{}') into v_held from (
     select d.id from unnest(v_results) r
     join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id

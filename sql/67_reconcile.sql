@@ -79,7 +79,7 @@ begin
     raise exception 'The endpoint is not active' using errcode = 'PT409', detail = 'WH017';
   end if;
   v_results := private.store_events(private.fetched_events(v_endpoint, p_events));
-  perform private.log_step(e, 'reconcile', null, jsonb_build_object('by', (select auth.uid())))
+  perform private.log_steps(array_agg(row(e.id, e.user_id, 'reconcile', null, jsonb_build_object('by', (select auth.uid())))::private.step))
   from jsonb_to_recordset(v_results) as r (id uuid, state text)
   join public.webhook_events e on e.id = r.id
   where r.state = 'accepted';

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from shared.errors import InvalidRequest
 from shared.signatures.request import Headers, decoded, printable
 from shared.signatures.settings import FactSettings
 
@@ -84,6 +85,18 @@ def parsed(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
+
+
+def completed(body: bytes, **fields: object) -> bytes:
+    """The body with fields that the vendor writes into it; what is no JSON object is left out.
+
+    Raises InvalidRequest for one nested too deep to be written.
+    """
+    payload = parsed(body)
+    try:
+        return orjson.dumps({**(payload if isinstance(payload, dict) else {}), **fields})
+    except orjson.JSONEncodeError:
+        raise InvalidRequest("The body is nested too deep") from None
 
 
 def at(payload: object, *path: str) -> object:

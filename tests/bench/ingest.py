@@ -89,8 +89,8 @@ def measure(stack: RunningStack, target: Target, app: str, count: int) -> dict[s
         server.wait()
 
 
-def report(stack: RunningStack, user: User) -> dict[str, float]:
-    """Prints a line per variant and the two ratios; returns events per second by variant."""
+def report(stack: RunningStack, user: User) -> None:
+    """Prints a line per variant and the ratios."""
     target = make_target(stack, user)
     rates: dict[str, float] = {}
     print(f"Ingest, {CONNECTIONS} connections, verified events of 400 bytes:")
@@ -102,4 +102,3 @@ def report(stack: RunningStack, user: User) -> dict[str, float]:
     for baseline in list(VARIANTS)[2:]:
         print(f"  ingest / {baseline:31} {rates['ingest'] / rates[baseline]:8.1f}")
     print(f"  ingest / {'stores nothing':31} {rates['ingest'] / rates['stores nothing']:8.2f}")
-    return rates

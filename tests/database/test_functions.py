@@ -94,6 +94,7 @@ PRIVATE_FOR_USERS = {
     "publish_event",
     "readable",
     "record",
+    "records",
     "require_window",
     "queue_depth",
     "reconcile_endpoint",

@@ -158,6 +158,23 @@ async def test_a_challenge_for_an_unknown_address_is_404_and_reflects_nothing(
     assert "<" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"type": "url_verification", "challenge": MARKUP},
+        {"event": "endpoint.url_validation", "payload": {"plainToken": MARKUP}},
+        {"type": 1, "id": MARKUP},
+    ],
+)
+async def test_a_posted_challenge_for_an_unknown_address_is_404_and_reflects_nothing(
+    asked: dict[str, Any], ingest: httpx.AsyncClient
+) -> None:
+    answer = await ingest.post("/functions/v1/ingest/nobody", json=asked)
+    assert_refused(answer, 404, "unknown_endpoint")
+    assert answer.headers["content-type"] == "application/json"
+    assert "<" not in answer.text
+
+
 async def test_a_new_verify_token_holds_although_the_endpoint_is_cached(
     ingest_settings: IngestSettings, database: Connection, make_endpoint: MakeEndpoint
 ) -> None:

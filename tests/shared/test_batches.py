@@ -35,6 +35,12 @@ def test_numbers_keep_all_their_digits() -> None:
     assert parse(item).value["n"] == int(digits)
 
 
+def test_a_lone_surrogate_in_an_item_is_kept_for_the_item_to_be_made_storable() -> None:
+    item = b'{"a":"\\ud83d","b":"\\udE00\\ud83d","c":"\\\\ud83d"}'
+    assert split_array(b'[{},{"n":"\\u0000"}, %b ]' % item) == [b"{}", b'{"n":"\\u0000"}', item]
+    assert parse(item).value == {"a": "\ufffd", "b": "\ufffd\ufffd", "c": "\\ud83d"}
+
+
 @settings(deadline=None)
 @given(st.lists(JSON, max_size=5), st.sampled_from([None, 1]), st.booleans())
 def test_the_items_are_those_that_a_parser_finds(

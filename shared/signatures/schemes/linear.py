@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
 from typing_extensions import override
 
 from shared.signatures.facts import (
     EventDescription,
     Payload,
     at,
+    completed,
     event_type,
     fact,
     header,
@@ -72,9 +72,7 @@ class Linear(Scheme[LinearSettings]):
 
     @override
     def complete(self, body: bytes, key: str, now: int) -> bytes:
-        payload = parsed(body)
-        fields = payload if isinstance(payload, dict) else {}
-        return orjson.dumps({**fields, "webhookTimestamp": now * 1000})
+        return completed(body, webhookTimestamp=now * 1000)
 
     @override
     def sign(

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated
 
-import orjson
 from pydantic import Field
 from typing_extensions import override
 
@@ -20,6 +19,7 @@ from shared.signatures.facts import (
     EventDescription,
     Payload,
     at,
+    completed,
     event_type,
     fact,
     identifier,
@@ -78,15 +78,13 @@ class Mailgun(Scheme[MailgunSettings]):
 
     @override
     def complete(self, body: bytes, key: str, now: int) -> bytes:
-        payload = parsed(body)
-        fields = payload if isinstance(payload, dict) else {}
         token = sha256(b"%d%b" % (now, body)).hexdigest()[:50]
         signature = {
             "timestamp": str(now),
             "token": token,
             "signature": code(key.encode(), f"{now}{token}".encode()).decode(),
         }
-        return orjson.dumps({**fields, "signature": signature})
+        return completed(body, signature=signature)
 
     @override
     def sign(

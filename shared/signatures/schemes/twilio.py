@@ -8,6 +8,7 @@ https://www.twilio.com/docs/usage/security#validating-requests
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Literal
@@ -37,6 +38,10 @@ PRODUCTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "VerificationSid": ("verification", ("VerificationStatus",)),
 }
 """By the id that a form carries: what it is about, and which fields tell what happened to it."""
+
+
+_PORT = re.compile(r":[0-9]*$")
+"""Of a host, which may be an IPv6 address in brackets."""
 
 
 class TwilioSettings(AddressSettings):
@@ -138,18 +143,21 @@ def _has_signed_body(request: SignedRequest) -> bool:
 
 
 def _spellings(address: str) -> Sequence[str]:
-    """The address with its port and without: Twilio signs the one or the other."""
+    """The address as it is written, and with its port or without: Twilio signs the one or the other."""
     try:
         parts = urlsplit(address)
-        host, port = parts.netloc.partition(":")[0], parts.port
+        port = parts.port
     except ValueError:
         return (address,)
     if not parts.netloc:
         return (address,)
-    usual = 443 if parts.scheme == "https" else 80
-    start = f"{parts.scheme}://"
-    rest = address.removeprefix(start).removeprefix(parts.netloc)
-    return (f"{start}{host}{rest}", f"{start}{host}:{port or usual}{rest}")
+    start = address[: address.index("//") + 2]
+    rest = address[len(start) + len(parts.netloc) :]
+    host = _PORT.sub("", parts.netloc)
+    if port is None:
+        usual = 443 if parts.scheme == "https" else 80
+        return (address, f"{start}{host}:{usual}{rest}")
+    return (address, f"{start}{host}{rest}")
 
 
 def _looks_like_form(body: bytes) -> bool:

@@ -1,24 +1,26 @@
-"""Vendors' libraries in JavaScript, asked in one Node process for many answers."""
+"""Programs for Node, such as vendors' libraries, asked in one process for many answers."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from node import NODE, TESTS
 
-PROGRAM = TESTS / "vendors.mjs"
+VENDORS = TESTS / "vendors.mjs"
+SECOND_OPINION = TESTS / "second_opinion.mjs"
 PATIENCE_SECONDS = 120
 
 Question = tuple[str, dict[str, Any]]
 
 
-def ask(questions: Sequence[Question]) -> list[Any]:
+def ask(questions: Sequence[Question], program: Path = VENDORS) -> list[Any]:
     """The answers in order; None where the library threw an error."""
     done = subprocess.run(
-        [str(NODE), str(PROGRAM)],
+        [str(NODE), str(program)],
         input=json.dumps(questions),
         capture_output=True,
         text=True,

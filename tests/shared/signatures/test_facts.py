@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.signatures.facts import event_type, fact, identifier, record_id
+from shared.errors import InvalidRequest
+from shared.signatures.facts import completed, event_type, fact, identifier, record_id
 from shared.signatures.request import Headers
 
 
@@ -63,3 +64,10 @@ def test_a_repeated_or_oversized_header_has_no_value() -> None:
     assert Headers([("a", "1"), ("A", "1")]).single(b"a") == b""
     assert Headers([("a", "1" * 4096)]).single(b"a") != b""
     assert Headers([("a", "1" * 4097)]).single(b"a") == b""
+
+
+def test_a_body_is_completed_unless_it_is_too_deep_to_be_written() -> None:
+    assert completed(b'{"a":1,"b":2}', b=3) == b'{"a":1,"b":3}'
+    assert completed(b"[1]", b=3) == completed(b"", b=3) == b'{"b":3}'
+    with pytest.raises(InvalidRequest, match="too deep"):
+        completed(b'{"a":' + b"[" * 300 + b"]" * 300 + b"}", b=3)

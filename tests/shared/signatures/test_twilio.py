@@ -52,6 +52,27 @@ def test_the_usual_port_may_be_named_or_not(url: str, public_url: str) -> None:
     sender.verify(form_headers(sender.secret, url), b"From=%2B1&Body=Hi")
 
 
+@pytest.mark.parametrize(
+    ("public_url", "spellings"),
+    [
+        ("https://h.example:8443/in", {"https://h.example/in"}),
+        ("http://h.example/in", {"http://h.example:80/in"}),
+        ("https://h.example:/in", {"https://h.example:443/in"}),
+        ("https://h.example:0443/in", {"https://h.example/in"}),
+        ("HTTPS://h.example:443/in", {"HTTPS://h.example/in"}),
+        ("https://[2001:db8::1]/in", {"https://[2001:db8::1]:443/in"}),
+        ("https://[2001:db8::1]:443/in", {"https://[2001:db8::1]/in"}),
+        ("http://http/in", {"http://http:80/in"}),
+    ],
+)
+def test_an_address_counts_as_it_is_written_and_with_the_port_or_without(
+    public_url: str, spellings: set[str]
+) -> None:
+    sender = Sender("twilio", publicUrl=public_url)
+    for url in {public_url} | spellings:
+        sender.verify(form_headers(sender.secret, url), b"From=%2B1&Body=Hi")
+
+
 def test_another_port_is_another_address() -> None:
     sender = Sender("twilio")
     headers = form_headers(sender.secret, URL.replace(".com", ".com:444"))

@@ -2,9 +2,43 @@
 
 set local check_function_bodies = off;
 
+DROP INDEX "public"."people_email_idx";
+
+DROP INDEX "public"."people_external_id_idx";
+
+DROP INDEX "public"."people_phone_idx";
+
+ALTER TABLE "public"."people" DROP CONSTRAINT "people_endpoint_fkey";
+
 DROP FUNCTION "private"."apply_action"(public.webhook_events, text, jsonb);
 
+DROP FUNCTION "private"."entity_type"(uuid, text);
+
+DROP FUNCTION "private"."find_person"(public.webhook_events, jsonb);
+
+DROP FUNCTION "private"."find_record"(public.webhook_events, public.entity_types, jsonb);
+
+DROP FUNCTION "private"."link_person"(public.webhook_events, uuid, uuid);
+
+DROP FUNCTION "private"."log_step"(public.webhook_events, text, jsonb, jsonb);
+
+DROP FUNCTION "private"."prepare_event"(public.webhook_events, jsonb, jsonb);
+
+DROP FUNCTION "private"."readable"(jsonb);
+
+DROP FUNCTION "private"."record"(uuid, text, uuid);
+
+DROP FUNCTION "private"."run_action"(public.webhook_events, jsonb);
+
+DROP FUNCTION "private"."settle_failure"(public.webhook_events);
+
+DROP FUNCTION "private"."upsert_person"(public.webhook_events, jsonb, text);
+
+DROP FUNCTION "private"."upsert_record"(public.webhook_events, public.entity_types, jsonb);
+
 DROP FUNCTION "private"."wake"(text);
+
+DROP FUNCTION "private"."write_record"(uuid, public.entity_types, uuid, jsonb, boolean);
 
 CREATE TABLE "private"."webhook_secrets" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "webhook_id" uuid NOT NULL, "purpose" text NOT NULL, "name" text NOT NULL DEFAULT ''::text, "ciphertext" text NOT NULL, "created_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "expires_at" timestamp with time zone, CONSTRAINT "ciphertexts_are_bounded" CHECK (((length(ciphertext) >= 1) AND (length(ciphertext) <= 10000))), CONSTRAINT "only_headers_have_names" CHECK (((purpose = 'header'::text) = (name <> ''::text))), CONSTRAINT "only_signing_secrets_expire" CHECK (((expires_at IS NULL) OR (purpose = 'signing'::text))), CONSTRAINT "purposes_are_known" CHECK ((purpose = ANY (ARRAY['signing'::text, 'header'::text, 'url'::text]))), CONSTRAINT "webhook_secrets_pkey" PRIMARY KEY (id));
 
@@ -86,6 +120,22 @@ CREATE TYPE "private"."outgoing_event" AS ("user_id" uuid, "type" text, "data" j
 
 ALTER TYPE "private"."outgoing_event" OWNER TO "postgres";
 
+CREATE TYPE "private"."preparation" AS ("event_id" uuid, "user_id" uuid, "endpoint_id" uuid, "entity_table" text, "is_person" boolean, "person" jsonb, "fields" jsonb, "person_id" uuid, "entity_id" uuid, "is_person_itself" boolean);
+
+ALTER TYPE "private"."preparation" OWNER TO "postgres";
+
+CREATE TYPE "private"."prepare_result" AS ("id" uuid, "person" jsonb, "fields" jsonb, "error" text, "final" boolean);
+
+ALTER TYPE "private"."prepare_result" OWNER TO "postgres";
+
+CREATE TYPE "private"."record_draft" AS ("place" integer, "event_id" uuid, "user_id" uuid, "id" uuid, "fields" jsonb, "is_new" boolean, "found_by" text[]);
+
+ALTER TYPE "private"."record_draft" OWNER TO "postgres";
+
+CREATE TYPE "private"."step" AS ("webhook_event_id" uuid, "user_id" uuid, "action_type" text, "config" jsonb, "result" jsonb);
+
+ALTER TYPE "private"."step" OWNER TO "postgres";
+
 CREATE TYPE "public"."webhook_delivery_status" AS ENUM ('pending', 'delivering', 'delivered', 'failed', 'filtered');
 
 ALTER TABLE "public"."webhook_deliveries" ADD COLUMN "status" public.webhook_delivery_status NOT NULL DEFAULT 'pending'::public.webhook_delivery_status;
@@ -107,10 +157,10 @@ begin
   select e.id, w.id, w.created_by
   from public.published_events e
   cross join lateral (
-    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it.
+    -- A webhook that is being deleted is passed over: waited for, it would take the publisher's transaction down with it. What
+    -- never waits needs no order, and asked for one, PostgreSQL may read everybody's webhooks in it.
     select h.id, h.created_by from public.webhooks h
     where h.created_by = e.user_id and h.active and h.events && private.patterns_of(e.type)
-    order by h.id
     for key share skip locked) w
   where e.id = any (p_event_ids)
   order by e.id, w.id
@@ -189,6 +239,48 @@ end
 $function$;
 
 ALTER FUNCTION "private"."apply_action"(public.webhook_events, uuid, text, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.approve_events(p_event_ids text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_ids uuid[] := private.as_uuids(p_event_ids);
+  v_approved uuid[];
+begin
+  with approvable as (
+    select e.id from public.webhook_events e
+    where e.id = any (v_ids) and e.stage = 'review' and e.entity_table is not null and private.owns(e.user_id)
+    order by e.id
+    for update
+  ), approved as (
+    update public.webhook_events e
+    set stage = 'prepare', is_person = coalesce(e.is_person, false), attempts = 0, run_after = now()
+    from approvable a
+    where e.id = a.id
+    returning e.*
+  ), logged as (
+    select private.log_steps(array_agg(row(a.id, a.user_id, 'approve', null, jsonb_build_object('by', (select auth.uid())))::private.step)) from approved a
+  ), audited as (
+    insert into public.audit_logs (user_id, actor_id, action, target_id)
+    select a.user_id, (select auth.uid()), 'event.approve', a.id from approved a
+  )
+  select coalesce(array_agg(a.id), '{}') into v_approved from approved a, lateral (select count(*) from logged) l;
+  if cardinality(v_approved) > 0 then
+    perform private.wake('prepare_for_rules');
+  end if;
+  return jsonb_build_object('approved', to_jsonb(v_approved), 'skipped', coalesce((
+    select jsonb_agg(jsonb_build_object('id', i.id, 'reason', case
+      when e.id is null then 'not_found'
+      when e.stage <> 'review' then 'not_in_review'
+      else 'no_entity_type' end))
+    from unnest(v_ids) as i (id)
+    left join public.webhook_events e on e.id = i.id and private.owns(e.user_id)
+    where i.id <> all (v_approved)), '[]'));
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION private.are_event_patterns(p_events text[])
  RETURNS boolean
@@ -471,6 +563,25 @@ $function$;
 
 ALTER FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.entity_type(p_user_id uuid, p_name text)
+ RETURNS public.entity_types
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_type public.entity_types;
+begin
+  select t.* into v_type from public.entity_types t
+  where t.name = p_name and (t.user_id = p_user_id or t.user_id is null)
+  order by t.user_id nulls last
+  limit 1;
+  return v_type;
+end
+$function$;
+
+ALTER FUNCTION "private"."entity_type"(uuid, text) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.fetched_events(p_endpoint public.webhook_endpoints, p_events text)
  RETURNS json
  LANGUAGE plpgsql
@@ -511,6 +622,113 @@ $function$;
 
 ALTER FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.find_person(p_new public.people, p_earlier_id uuid, OUT person_id uuid, OUT found_by text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  -- Compared as rows, which is equality that one index alone can answer, and the least id without "order by". As long as there are
+  -- few people, PostgreSQL sees no difference to reading all of the user's, and keeps to what it chose when there are many.
+  if p_earlier_id is not null then
+    select p.id, 'earlier_try' into person_id, found_by from public.people p where p.id = p_earlier_id;
+  end if;
+  if person_id is null and p_new.email is not null then
+    select p.id, 'email' into person_id, found_by from public.people p
+    where (lower(p.email), p.user_id) between (lower(p_new.email), p_new.user_id) and (lower(p_new.email), p_new.user_id);
+  end if;
+  if person_id is null and p_new.phone is not null then
+    select p.id, 'phone' into person_id, found_by from public.people p
+    where p.id = (
+      select min(n.id::text)::uuid from public.people n
+      where (n.phone, n.user_id) between (p_new.phone, p_new.user_id) and (p_new.phone, p_new.user_id) and n.phone is not null);
+  end if;
+  if person_id is null and p_new.external_id is not null then
+    select p.id, 'external_id' into person_id, found_by from public.people p
+    where p.id = (
+      select min(n.id::text)::uuid from public.people n
+      where (n.endpoint_id, n.user_id, n.external_id) between (p_new.endpoint_id, p_new.user_id, p_new.external_id)
+        and (p_new.endpoint_id, p_new.user_id, p_new.external_id));
+  end if;
+end
+$function$;
+
+ALTER FUNCTION "private"."find_person"(public.people, uuid) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.find_records(p_type public.entity_types, p_drafts private.record_draft[])
+ RETURNS private.record_draft[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  -- $1: the drafts, $2: the entity type's name, $3: its match columns.
+  v_query constant text := $query$
+    with known as materialized (
+      select d.place, d.event_id, d.user_id, d.fields, d.id as tried_id,%1$s
+        coalesce(
+          -- The record of an earlier try, unless it was deleted or the event was classified anew as something else.
+          (select t.id from public.%2$I t where t.id = d.id and t.user_id = d.user_id
+            and exists (select from public.entities e where e.id = d.id and e.entity_table = $2)),
+          %3$s) as id
+      from unnest($1) d, jsonb_populate_record(null::public.%2$I, d.fields) r
+    ), ordered as (
+      -- Of those that mean the same record, one at a time: the second finds what the first has made.
+      select k.*, row_number() over (partition by k.id, case when k.id is null then k.user_id end, %4$s order by k.place) as turn
+      from known k
+    )
+    select array_agg(row(o.place, o.event_id, o.user_id, coalesce(o.id, gen_random_uuid()), o.fields, o.id is null,
+      case when o.id = o.tried_id then array['earlier_try'] when o.id is not null then $3 end)::private.record_draft order by o.place)
+    from ordered o where o.turn = 1
+  $query$;
+  v_keys text := '';
+  v_match text := 'null';
+  v_turns text := 'case when k.id is null then k.place end';
+  v_found private.record_draft[];
+begin
+  if cardinality(p_type.match_columns) > 0 then
+    select string_agg(format(' r.%I as key_%s,', m.name, m.place), ''),
+      -- The least id without "order by", which would make an index of all ids look good.
+      format('(select min(t.id::text)::uuid from public.%I t where t.user_id = d.user_id and %s)', p_type.target_table,
+        string_agg(format('t.%I = r.%I', m.name, m.name), ' and ')),
+      string_agg(format('case when k.id is null then k.key_%s end', m.place), ', ')
+        || format(', case when k.id is null and (%s) then k.place end', string_agg(format('k.key_%s is null', m.place), ' or '))
+    into v_keys, v_match, v_turns
+    from unnest(p_type.match_columns) with ordinality as m (name, place);
+  end if;
+  execute format(v_query, v_keys, p_type.target_table, v_match, v_turns) into v_found using p_drafts, p_type.name, p_type.match_columns;
+  return v_found;
+end
+$function$;
+
+ALTER FUNCTION "private"."find_records"(public.entity_types, private.record_draft[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.finish_preparations(p_events private.preparation[], p_steps private.step[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform private.publish_because_of(null);
+  insert into public.people_entities (user_id, person_id, entity_id)
+  select e.user_id, e.person_id, e.entity_id from unnest(p_events) e
+  where e.person_id <> e.entity_id
+  on conflict do nothing;
+  perform private.log_steps(p_steps || array(
+    select row(e.event_id, e.user_id, 'link_person', null, jsonb_build_object('person_id', e.person_id, 'entity_id', e.entity_id))::private.step
+    from unnest(p_events) e where e.person_id <> e.entity_id));
+  perform private.settle_failures('prepare', array(select e.event_id from unnest(p_events) e));
+  update public.webhook_events e
+  set stage = 'rules', status = 'pending', person_id = p.person_id, entity_id = p.entity_id, lease_id = null, leased_until = null,
+    attempts = 0, run_after = now(), error_message = null
+  from unnest(p_events) p
+  where e.id = p.event_id;
+end
+$function$;
+
+ALTER FUNCTION "private"."finish_preparations"(private.preparation[], private.step[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.first_id_at(p_time timestamp with time zone)
  RETURNS uuid
  LANGUAGE sql
@@ -547,6 +765,22 @@ AS $function$
 $function$;
 
 ALTER FUNCTION "private"."give_back_tokens"(uuid[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.has_foreign_triggers(p_table text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select exists (
+    select from pg_catalog.pg_trigger t
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    join pg_catalog.pg_proc f on f.oid = t.tgfoid
+    where c.relnamespace = 'public'::regnamespace and c.relname = p_table and not t.tgisinternal
+      and (f.pronamespace <> 'private'::regnamespace or f.proname = 'publish_rows'))
+$function$;
+
+ALTER FUNCTION "private"."has_foreign_triggers"(text) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.is_deliverable(p_data json)
  RETURNS boolean
@@ -586,13 +820,58 @@ AS $function$
   update public.webhook_deliveries d
   set status = 'delivering', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
     attempts = d.attempts + 1,
-    counted_in = case when p_is_counted then nullif(s.window_started_at, '-infinity') end
-  from private.webhook_states s
-  where d.id = any (p_ids) and d.finished_at is null and s.webhook_id = d.webhook_id
+    counted_in = case when p_is_counted then (
+      select nullif(s.window_started_at, '-infinity') from private.webhook_states s where s.webhook_id = d.webhook_id) end
+  where d.id = any (p_ids) and d.finished_at is null
   returning d.*
 $function$;
 
 ALTER FUNCTION "private"."lease_deliveries"(uuid[], uuid, integer, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.lease_events(p_stage public.webhook_event_stage, p_limit integer, p_lease_seconds integer, p_event_ids text, p_lease_id uuid)
+ RETURNS SETOF public.webhook_events
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  -- Read before the table is, which may not ask for it when it is empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_event_ids);
+  v_ids uuid[];
+begin
+  if p_limit is null or p_limit not between 1 and 1000 or p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
+    raise exception 'The limit is 1 to 1000 events, the lease 1 to 3600 seconds' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if p_event_ids is null then
+    v_ids := private.due_events(p_stage, p_limit);
+  else
+    select array_agg(named.id) into v_ids from (
+      select e.id from public.webhook_events e
+      where e.id = any (v_named) and e.stage = p_stage and e.status in ('pending', 'processing')
+        and coalesce(e.leased_until, e.run_after) <= now()
+      order by e.id limit p_limit
+      for update skip locked) named;
+  end if;
+  -- An event that takes its worker down each time must not come round for ever.
+  update public.webhook_events e
+  set status = 'failed', lease_id = null, leased_until = null,
+    error_message = format('The worker did not finish in %s attempts', e.attempts)
+  where e.id = any (v_ids) and e.attempts >= private.max_attempts();
+  if found then
+    perform private.log_failure(e) from public.webhook_events e where e.id = any (v_ids) and e.status = 'failed';
+  end if;
+  -- What three workers left unfinished goes alone from then on, so that it takes no other event down with it.
+  v_ids := coalesce((
+    select array[e.id] from public.webhook_events e
+    where e.id = any (v_ids) and e.status = 'processing' and e.attempts >= 3
+    order by e.leased_until, e.id limit 1), v_ids);
+  return query
+    update public.webhook_events e
+    set status = 'processing', lease_id = p_lease_id, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+      attempts = e.attempts + 1
+    where e.id = any (v_ids) and e.status in ('pending', 'processing')
+    returning e.*;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION private.lease_replay(p_stage public.webhook_event_stage, p_limit integer, p_lease_seconds integer)
  RETURNS public.event_replays
@@ -646,6 +925,22 @@ $function$;
 
 ALTER FUNCTION "private"."lend_endpoint_secret"(uuid, text) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.log_actions(p_logs public.webhook_event_logs[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.webhook_event_logs
+  select l.* from unnest(p_logs) l
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
+    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
+end
+$function$;
+
+ALTER FUNCTION "private"."log_actions"(public.webhook_event_logs[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.log_attempts(p_results private.delivery_result[])
  RETURNS void
  LANGUAGE sql
@@ -655,14 +950,14 @@ AS $function$
   insert into public.webhook_logs as l (id, delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome,
     error_code, error_message, request_url, request_headers, request_body_sha256, response_status, response_headers, response_body,
     latency_ms, attempted_at)
-  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, r.attempt,
+  select coalesce(r.log_id, private.time_ordered_id()), d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, r.attempt,
     case r.state when 'delivered' then 'delivered' else 'failed' end, r.error_code,
     left(coalesce(r.error_message, case when r.state <> 'delivered' then 'Unknown error' end), 2000), r.request_url,
     coalesce(r.request_headers, '{}'), r.request_body_sha256, r.response_status, coalesce(r.response_headers, '{}'), r.response_body,
     r.latency_ms, coalesce(r.attempted_at, now())
   from unnest(p_results) r
   join public.webhook_deliveries d on d.id = r.id
-  join public.published_events e on e.id = d.published_event_id
   where r.state <> 'filtered'
   order by d.id
   on conflict (delivery_id, attempt) do update set
@@ -675,6 +970,39 @@ $function$;
 
 ALTER FUNCTION "private"."log_attempts"(private.delivery_result[]) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.log_steps(p_steps private.step[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.webhook_event_logs (webhook_event_id, user_id, action_type, action_config, success, result)
+  select s.webhook_event_id, s.user_id, s.action_type, coalesce(s.config, '{}'), true, coalesce(s.result, '{}') from unnest(p_steps) s
+  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
+    action_config = excluded.action_config, result = excluded.result, success = true, error_message = null,
+    processed_at = excluded.processed_at;
+end
+$function$;
+
+ALTER FUNCTION "private"."log_steps"(private.step[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.make_record(p_event public.webhook_events, p_type_name text, p_fields jsonb)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_draft private.record_draft := row(1, p_event.id, p_event.user_id, null, p_fields, null, null);
+  v_id uuid := (private.upsert_records(private.entity_type(null, p_type_name), array[v_draft]))[1].id;
+begin
+  if p_event.person_id is not null then
+    insert into public.people_entities (user_id, person_id, entity_id) values (p_event.user_id, p_event.person_id, v_id)
+    on conflict do nothing;
+  end if;
+  return v_id;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION private.max_delivery_attempts()
  RETURNS integer
  LANGUAGE sql
@@ -683,6 +1011,45 @@ CREATE OR REPLACE FUNCTION private.max_delivery_attempts()
 AS $function$ select 11 $function$;
 
 ALTER FUNCTION "private"."max_delivery_attempts"() OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.merge_person(p_old public.people, p_new public.people, p_is_news boolean)
+ RETURNS public.people
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_merged public.people := p_old;
+begin
+  if p_old.email is null and p_new.email is not null and not exists (
+      select from public.people o
+      where (lower(o.email), o.user_id) between (lower(p_new.email), p_old.user_id) and (lower(p_new.email), p_old.user_id)) then
+    v_merged.email := p_new.email;
+  end if;
+  v_merged.phone := coalesce(p_old.phone, p_new.phone);
+  -- The id and the source that it is from go together.
+  if p_old.external_id is null and p_new.external_id is not null then
+    v_merged.endpoint_id := p_new.endpoint_id;
+    v_merged.external_id := p_new.external_id;
+  end if;
+  if p_is_news then
+    v_merged.name := coalesce(p_new.name, p_old.name);
+    v_merged.first_name := coalesce(p_new.first_name, p_old.first_name);
+    v_merged.last_name := coalesce(p_new.last_name, p_old.last_name);
+    v_merged.company := coalesce(p_new.company, p_old.company);
+    v_merged.title := coalesce(p_new.title, p_old.title);
+  else
+    v_merged.name := coalesce(p_old.name, p_new.name);
+    v_merged.first_name := coalesce(p_old.first_name, p_new.first_name);
+    v_merged.last_name := coalesce(p_old.last_name, p_new.last_name);
+    v_merged.company := coalesce(p_old.company, p_new.company);
+    v_merged.title := coalesce(p_old.title, p_new.title);
+  end if;
+  return v_merged;
+end
+$function$;
+
+ALTER FUNCTION "private"."merge_person"(public.people, public.people, boolean) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.next_concurrency(p_concurrency integer, p_successes integer, p_failures integer, p_slowest_ms numeric)
  RETURNS integer
@@ -725,7 +1092,8 @@ declare
   v_webhook record;
 begin
   for v_webhook in
-    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = s.window_started_at)::integer as given_back,
+    select d.webhook_id, count(*) filter (where r.state = 'filtered' and d.counted_in = (
+        select s.window_started_at from private.webhook_states s where s.webhook_id = d.webhook_id))::integer as given_back,
       count(*) filter (where r.state in ('retry', 'failed') and not d.is_test)::integer as failures,
       count(*) filter (where r.state = 'delivered' and not d.is_test)::integer as successes,
       min(r.attempted_at) filter (where r.state in ('retry', 'failed') and not d.is_test) as first_failure,
@@ -733,7 +1101,6 @@ begin
       max(r.latency_ms) as slowest_ms
     from unnest(p_results) r
     join public.webhook_deliveries d on d.id = r.id
-    join private.webhook_states s on s.webhook_id = d.webhook_id
     where r.id = any (p_held)
     group by d.webhook_id
     order by d.webhook_id
@@ -767,10 +1134,10 @@ AS $function$
 begin
   insert into public.webhook_logs (delivery_id, webhook_id, user_id, published_event_id, event_type, is_test, attempt, outcome, error_code,
     error_message, attempted_at)
-  select d.id, d.webhook_id, d.user_id, e.id, e.type, d.is_test, d.attempts, 'unknown', 'no_report',
+  select d.id, d.webhook_id, d.user_id, d.published_event_id,
+    (select e.type from public.published_events e where e.id = d.published_event_id), d.is_test, d.attempts, 'unknown', 'no_report',
     'The worker did not report what became of this attempt', d.leased_until
   from public.webhook_deliveries d
-  join public.published_events e on e.id = d.published_event_id
   where d.id = any (p_ids) and d.lease_id is not null
   on conflict (delivery_id, attempt) do nothing;
   -- A delivery that takes its worker down each time must not come round for ever; a test is tried once.
@@ -816,7 +1183,8 @@ begin
       entity_table = coalesce(excluded.entity_table, o.entity_table), is_person = coalesce(excluded.is_person, o.is_person),
       decided_by = excluded.decided_by;
   end if;
-  perform private.log_step(v_event, 'override', jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person), null);
+  perform private.log_steps(array[row(v_event.id, v_event.user_id, 'override',
+    jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person), null)::private.step]);
   insert into public.audit_logs (user_id, actor_id, action, target_id, details)
   values (v_event.user_id, (select auth.uid()), 'event.override', v_event.id,
     jsonb_build_object('entity_table', p_entity_table, 'is_person', p_is_person));
@@ -905,6 +1273,116 @@ $function$;
 
 ALTER FUNCTION "private"."pick_deliveries"(integer, integer) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.prepare_events(p_results private.prepare_result[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event private.preparation;
+  v_events private.preparation[] := '{}';
+  v_record private.record_draft;
+  v_found_by text;
+  v_target text;
+  v_steps private.step[] := '{}';
+begin
+  -- People one by one: the next event may speak of the one that was just made.
+  for v_event in
+    select e.id, e.user_id, e.endpoint_id, e.entity_table, coalesce(e.is_person, false), r.person, coalesce(r.fields, '{}'), e.person_id, e.entity_id
+    from unnest(p_results) r join public.webhook_events e on e.id = r.id
+    order by e.id
+  loop
+    v_target := (private.entity_type(v_event.user_id, v_event.entity_table)).target_table;
+    if v_target is null then
+      raise exception 'There is no entity type %', v_event.entity_table using errcode = 'WH007';
+    end if;
+    v_event.is_person_itself := v_target = 'people';
+    if v_event.is_person_itself then
+      v_event.person := coalesce(v_event.person, v_event.fields);
+    end if;
+    if v_event.is_person_itself or (v_event.is_person and v_event.person is not null) then
+      select p.person_id, p.found_by into v_event.person_id, v_found_by from private.prepare_person(v_event) p;
+      if v_event.person_id is not null then
+        v_steps := array_append(v_steps, row(v_event.event_id, v_event.user_id,
+          case when v_found_by is null then 'create_person' else 'update_person' end, v_event.person,
+          jsonb_build_object('person_id', v_event.person_id) || case when v_found_by is null then '{}'
+            else jsonb_build_object('found_by', array[v_found_by]) end)::private.step);
+      end if;
+    else
+      v_event.person_id := null;
+    end if;
+    if v_event.is_person_itself then
+      v_event.entity_id := v_event.person_id;
+    end if;
+    v_events := array_append(v_events, v_event);
+  end loop;
+
+  foreach v_record in array private.prepare_records(v_events) loop
+    v_events[v_record.place].entity_id := v_record.id;
+    v_event := v_events[v_record.place];
+    v_steps := array_append(v_steps, row(v_event.event_id, v_event.user_id,
+      case when v_record.is_new then 'create_entity' else 'update_entity' end, v_event.fields,
+      jsonb_build_object('entity_id', v_record.id, 'entity_table', v_event.entity_table) || case when v_record.is_new then '{}'
+        else jsonb_build_object('found_by', v_record.found_by) end)::private.step);
+  end loop;
+  perform private.finish_preparations(v_events, v_steps);
+end
+$function$;
+
+ALTER FUNCTION "private"."prepare_events"(private.prepare_result[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.prepare_person(p_event private.preparation, OUT person_id uuid, OUT found_by text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_new public.people := jsonb_populate_record(null::public.people, p_event.person);
+begin
+  v_new.user_id := p_event.user_id;
+  v_new.endpoint_id := p_event.endpoint_id;
+  v_new.kind := case when p_event.is_person then 'person' else 'automated' end;
+  perform private.publish_because_of(p_event.event_id);
+  -- An event about the person tells news of them; one about an order only fills in what was not known.
+  select u.person_id, u.found_by into person_id, found_by
+  from private.upsert_person(v_new, p_event.person_id, p_event.is_person_itself) u;
+  if person_id is null and p_event.is_person_itself then
+    raise exception 'Nothing in the payload says who this is (no email, phone, id or name)' using errcode = 'WH001';
+  end if;
+end
+$function$;
+
+ALTER FUNCTION "private"."prepare_person"(private.preparation) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.prepare_records(p_events private.preparation[])
+ RETURNS private.record_draft[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_group record;
+  v_type public.entity_types;
+  v_done private.record_draft[] := '{}';
+begin
+  -- Of a type, not of a name: the same name may mean another table to another user.
+  for v_group in
+    select t.type_id, array_agg(row(e.place, e.event_id, e.user_id, e.entity_id, e.fields, null, null)::private.record_draft order by e.place) as drafts
+    from unnest(p_events) with ordinality as e (event_id, user_id, endpoint_id, entity_table, is_person, person, fields, person_id, entity_id,
+      is_person_itself, place)
+    cross join lateral (select (private.entity_type(e.user_id, e.entity_table)).id as type_id) t
+    where not e.is_person_itself
+    group by t.type_id
+    order by min(e.place)
+  loop
+    select t.* into v_type from public.entity_types t where t.id = v_group.type_id;
+    v_done := v_done || private.upsert_records(v_type, v_group.drafts);
+  end loop;
+  return v_done;
+end
+$function$;
+
+ALTER FUNCTION "private"."prepare_records"(private.preparation[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.prepared_anew(p_event public.webhook_events, p_result jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -969,10 +1447,12 @@ ALTER FUNCTION "private"."publish"(private.outgoing_event[]) OWNER TO "postgres"
 
 CREATE OR REPLACE FUNCTION private.publish_because_of(p_event_id uuid)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-  select pg_catalog.set_config('switchhook.webhook_event_id', coalesce(p_event_id::text, ''), true)
+begin
+  perform pg_catalog.set_config('switchhook.webhook_event_id', coalesce(p_event_id::text, ''), true);
+end
 $function$;
 
 ALTER FUNCTION "private"."publish_because_of"(uuid) OWNER TO "postgres";
@@ -1076,6 +1556,25 @@ $function$;
 
 ALTER FUNCTION "private"."queue_depth"(uuid) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.readable(p_record jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  -- JSON parsers of workers stop at some depth, and a batch holds many owners' rows: one of them must not spoil it for the others.
+  return case
+    when pg_column_size(p_record) > 1048576 then jsonb_build_object('id', p_record -> 'id')
+    when jsonb_path_exists(p_record, '$.**{64}') then (
+      select jsonb_object_agg(key, value) from jsonb_each(p_record) where jsonb_typeof(value) not in ('object', 'array'))
+    else p_record
+  end;
+end
+$function$;
+
+ALTER FUNCTION "private"."readable"(jsonb) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.reconcile_endpoint(p_endpoint_id uuid, p_events text, p_state text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1098,7 +1597,7 @@ begin
     raise exception 'The endpoint is not active' using errcode = 'PT409', detail = 'WH017';
   end if;
   v_results := private.store_events(private.fetched_events(v_endpoint, p_events));
-  perform private.log_step(e, 'reconcile', null, jsonb_build_object('by', (select auth.uid())))
+  perform private.log_steps(array_agg(row(e.id, e.user_id, 'reconcile', null, jsonb_build_object('by', (select auth.uid())))::private.step))
   from jsonb_to_recordset(v_results) as r (id uuid, state text)
   join public.webhook_events e on e.id = r.id
   where r.state = 'accepted';
@@ -1147,14 +1646,13 @@ CREATE OR REPLACE FUNCTION private.record_attempts(p_results json)
 AS $function$
 declare
   v_results private.delivery_result[] := array(select r from json_populate_recordset(null::private.delivery_result, p_results) r);
+  v_webhook_ids uuid[];
   v_held uuid[];
 begin
-  perform from public.webhooks w
-  where w.id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by w.id for key share;
-  perform from private.webhook_states s
-  where s.webhook_id in (select d.webhook_id from public.webhook_deliveries d where d.id in (select r.id from unnest(v_results) r))
-  order by s.webhook_id for update;
+  v_webhook_ids := array(
+    select d.webhook_id from public.webhook_deliveries d where d.id = any (array(select r.id from unnest(v_results) r)));
+  perform from public.webhooks w where w.id = any (v_webhook_ids) order by w.id for key share;
+  perform from private.webhook_states s where s.webhook_id = any (v_webhook_ids) order by s.webhook_id for update;
   select coalesce(array_agg(held.id), '{}') into v_held from (
     select d.id from unnest(v_results) r
     join public.webhook_deliveries d on d.id = r.id and d.lease_id = r.lease_id
@@ -1175,6 +1673,42 @@ end
 $function$;
 
 ALTER FUNCTION "private"."record_attempts"(json) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.records(p_event_ids uuid[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_group record;
+  v_some jsonb;
+  v_records jsonb := '{}';
+begin
+  for v_group in
+    select t.target_table, array_agg(e.id) as event_ids
+    from public.webhook_events e
+    cross join lateral (select (private.entity_type(e.user_id, e.entity_table)).target_table) t
+    where e.id = any (p_event_ids) and t.target_table is not null
+    group by t.target_table
+  loop
+    begin
+      execute format('select jsonb_object_agg(e.id, private.readable((
+          select to_jsonb(t) - ''user_id'' from public.%I t where t.id = e.entity_id and t.user_id = e.user_id)))
+        from public.webhook_events e where e.id = any ($1)', v_group.target_table)
+      into v_some using v_group.event_ids;
+      v_records := v_records || coalesce(v_some, '{}');
+    exception
+      -- One owner's table that was dropped or closed must not keep everybody's events from being claimed.
+      when syntax_error_or_access_rule_violation then
+        null;
+    end;
+  end loop;
+  return v_records;
+end
+$function$;
+
+ALTER FUNCTION "private"."records"(uuid[]) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.recover_webhook(p_webhook_id uuid, p_since timestamp with time zone, p_until timestamp with time zone)
  RETURNS jsonb
@@ -1489,13 +2023,14 @@ declare
   v_events jsonb;
   v_user_ids uuid[];
   v_entity_tables text[];
+  v_records jsonb := private.records(p_event_ids);
 begin
   select jsonb_agg(jsonb_build_object('id', e.id, 'user_id', e.user_id, 'event_type', e.event_type, 'external_id', e.external_id,
       'payload', e.payload, 'entity_table', e.entity_table, 'is_person', e.is_person, 'confidence', e.ai_confidence,
       'created_at', e.created_at,
       'endpoint', jsonb_build_object('id', p.id, 'slug', p.slug, 'name', p.name, 'scheme', p.scheme),
       'person', (select private.readable(to_jsonb(h) - 'user_id') from public.people h where h.id = e.person_id and h.user_id = e.user_id),
-      'entity', private.record(e.user_id, e.entity_table, e.entity_id),
+      'entity', v_records -> e.id::text,
       'done_actions', coalesce((select jsonb_agg(l.action_id) from public.webhook_event_logs l
         where l.webhook_event_id = e.id and l.action_id is not null and l.success), '[]')) order by e.id),
     array_agg(distinct e.user_id), array_agg(distinct e.entity_table)
@@ -1524,40 +2059,65 @@ $function$;
 ALTER FUNCTION "private"."rules_batch"(uuid[]) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.run_action(p_event public.webhook_events, p_action jsonb)
- RETURNS text
+ RETURNS public.webhook_event_logs
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  v_error text := p_action ->> 'error';
-  v_result jsonb := '{}';
+  v_log public.webhook_event_logs;
 begin
-  if exists (select from public.webhook_event_logs l
-      where l.webhook_event_id = p_event.id and l.rule_id = (p_action ->> 'rule_id')::uuid
-        and l.action_id = (p_action ->> 'action_id')::uuid and l.success) then
-    return null;
-  end if;
-  if v_error is null then
+  v_log.id := gen_random_uuid();
+  v_log.webhook_event_id := p_event.id;
+  v_log.user_id := p_event.user_id;
+  v_log.rule_id := (p_action ->> 'rule_id')::uuid;
+  v_log.action_id := (p_action ->> 'action_id')::uuid;
+  v_log.action_type := p_action ->> 'action_type';
+  v_log.action_config := coalesce(p_action -> 'action_config', '{}');
+  v_log.error_message := p_action ->> 'error';
+  v_log.result := '{}';
+  v_log.duration_ms := (p_action ->> 'duration_ms')::numeric;
+  if v_log.error_message is null then
     begin
-      v_result := private.apply_action(p_event, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type', coalesce(p_action -> 'action_config', '{}'));
+      v_log.result := private.apply_action(p_event, v_log.action_id, v_log.action_type, v_log.action_config);
     exception
       when others then
         if private.may_pass(sqlstate) then
           raise;
         end if;
-        v_error := left(sqlerrm, 2000);
+        v_log.error_message := left(sqlerrm, 2000);
     end;
   end if;
-  insert into public.webhook_event_logs as l (webhook_event_id, user_id, rule_id, action_id, action_type, action_config, success,
-    error_message, result, duration_ms)
-  values (p_event.id, p_event.user_id, (p_action ->> 'rule_id')::uuid, (p_action ->> 'action_id')::uuid, p_action ->> 'action_type',
-    coalesce(p_action -> 'action_config', '{}'), v_error is null, v_error, v_result, (p_action ->> 'duration_ms')::numeric)
-  on conflict (webhook_event_id, rule_id, action_id, action_type) do update set
-    action_config = excluded.action_config, success = excluded.success, error_message = excluded.error_message,
-    result = excluded.result, duration_ms = excluded.duration_ms, processed_at = excluded.processed_at;
-  return v_error;
+  v_log.success := v_log.error_message is null;
+  v_log.processed_at := clock_timestamp();
+  return v_log;
 end
 $function$;
+
+ALTER FUNCTION "private"."run_action"(public.webhook_events, jsonb) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.run_actions(p_event public.webhook_events, p_actions jsonb)
+ RETURNS public.webhook_event_logs[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_done uuid[] := array(
+    select l.action_id from public.webhook_event_logs l where l.webhook_event_id = p_event.id and l.action_id is not null and l.success);
+  v_action jsonb;
+  v_log public.webhook_event_logs;
+  v_logs public.webhook_event_logs[] := '{}';
+begin
+  for v_action in select value from jsonb_array_elements(p_actions) loop
+    continue when (v_action ->> 'action_id')::uuid = any (v_done);
+    v_log := private.run_action(p_event, v_action);
+    v_logs := array_append(v_logs, v_log);
+    v_done := array_append(v_done, v_log.action_id);
+  end loop;
+  return v_logs;
+end
+$function$;
+
+ALTER FUNCTION "private"."run_actions"(public.webhook_events, jsonb) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.schedule(p_keep_days integer DEFAULT NULL::integer)
  RETURNS jsonb
@@ -1589,6 +2149,20 @@ end
 $function$;
 
 ALTER FUNCTION "private"."schedule"(integer) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.settle_failures(p_stage public.webhook_event_stage, p_event_ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  update public.webhook_event_logs l
+  set success = true, error_message = null, processed_at = clock_timestamp()
+  where l.webhook_event_id = any (p_event_ids) and l.action_id is null and l.action_type in (p_stage::text, 'condition') and not l.success;
+end
+$function$;
+
+ALTER FUNCTION "private"."settle_failures"(public.webhook_event_stage, uuid[]) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.settle_webhook()
  RETURNS trigger
@@ -1957,70 +2531,84 @@ $function$;
 
 ALTER FUNCTION "private"."track_table"(regclass, text, jsonb) OWNER TO "postgres";
 
-CREATE OR REPLACE FUNCTION private.upsert_person(p_event public.webhook_events, p_person jsonb, p_kind text)
- RETURNS uuid
+CREATE OR REPLACE FUNCTION private.try_to_prepare(p_results private.prepare_result[])
+ RETURNS text
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-declare
-  v_new public.people := jsonb_populate_record(null::public.people, p_person);
-  v_id uuid := private.find_person(p_event, p_person);
-  v_key text;
-  -- An event about the person tells news of them; one about an order only fills in what was not known.
-  v_is_about boolean := (private.entity_type(p_event.user_id, p_event.entity_table)).target_table = 'people';
 begin
-  if v_id is not null then
-    select case
-        when p.id = p_event.person_id then 'earlier_try'
-        when lower(p.email) = lower(v_new.email) then 'email'
-        when p.phone = v_new.phone then 'phone'
-        else 'external_id' end
-    into v_key from public.people p where p.id = v_id;
-    update public.people p set
-      email = case when exists (select from public.people o
-          where o.user_id = p.user_id and lower(o.email) = lower(v_new.email) and o.id <> p.id)
-        then p.email else coalesce(p.email, v_new.email) end,
-      phone = coalesce(p.phone, v_new.phone),
-      -- The id and the source that it is from go together.
-      endpoint_id = case when p.external_id is null and v_new.external_id is not null then p_event.endpoint_id else p.endpoint_id end,
-      external_id = coalesce(p.external_id, v_new.external_id),
-      name = case when v_is_about then coalesce(v_new.name, p.name) else coalesce(p.name, v_new.name) end,
-      first_name = case when v_is_about then coalesce(v_new.first_name, p.first_name) else coalesce(p.first_name, v_new.first_name) end,
-      last_name = case when v_is_about then coalesce(v_new.last_name, p.last_name) else coalesce(p.last_name, v_new.last_name) end,
-      company = case when v_is_about then coalesce(v_new.company, p.company) else coalesce(p.company, v_new.company) end,
-      title = case when v_is_about then coalesce(v_new.title, p.title) else coalesce(p.title, v_new.title) end
-    where p.id = v_id;
-    perform private.log_step(p_event, 'update_person', p_person, jsonb_build_object('person_id', v_id, 'found_by', array[v_key]));
-    return v_id;
-  end if;
-  if coalesce(v_new.email, v_new.phone, v_new.external_id, v_new.name) is null then
-    return null;
-  end if;
-  insert into public.people (user_id, endpoint_id, kind, email, phone, name, first_name, last_name, company, title, external_id)
-  values (p_event.user_id, p_event.endpoint_id, p_kind, v_new.email, v_new.phone, v_new.name, v_new.first_name, v_new.last_name,
-    v_new.company, v_new.title, v_new.external_id)
-  returning id into v_id;
-  perform private.log_step(p_event, 'create_person', p_person, jsonb_build_object('person_id', v_id));
-  return v_id;
+  perform private.prepare_events(p_results);
+  return null;
+exception
+  -- The payload does not fit the table, the table is gone or its trigger objects, or one of our own refusals.
+  when others then
+    if private.may_pass(sqlstate) then
+      raise;
+    end if;
+    return sqlerrm;
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION private.upsert_record(p_event public.webhook_events, p_type public.entity_types, p_fields jsonb)
- RETURNS uuid
+ALTER FUNCTION "private"."try_to_prepare"(private.prepare_result[]) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.upsert_person(p_new public.people, p_earlier_id uuid, p_is_news boolean, OUT person_id uuid, OUT found_by text)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  v_found uuid := private.find_record(p_event, p_type, p_fields);
-  v_id uuid := coalesce(v_found, gen_random_uuid());
+  v_old public.people;
+  v_merged public.people;
 begin
-  perform private.write_record(p_event.user_id, p_type, v_id, p_fields, v_found is null);
-  perform private.log_step(p_event, case when v_found is null then 'create_entity' else 'update_entity' end, p_fields,
-    jsonb_build_object('entity_id', v_id, 'entity_table', p_type.name) || case when v_found is null then '{}'
-      else jsonb_build_object('found_by', case when v_found = p_event.entity_id then array['earlier_try'] else p_type.match_columns end) end);
-  return v_id;
+  select f.person_id, f.found_by into person_id, found_by from private.find_person(p_new, p_earlier_id) f;
+  if person_id is not null then
+    select p.* into v_old from public.people p where p.id = person_id;
+    v_merged := private.merge_person(v_old, p_new, p_is_news);
+    -- Most events say of a person what is known already.
+    if v_merged is distinct from v_old then
+      update public.people p
+      set email = v_merged.email, phone = v_merged.phone, endpoint_id = v_merged.endpoint_id, external_id = v_merged.external_id,
+        name = v_merged.name, first_name = v_merged.first_name, last_name = v_merged.last_name, company = v_merged.company,
+        title = v_merged.title
+      where p.id = person_id;
+    end if;
+  elsif coalesce(p_new.email, p_new.phone, p_new.external_id, p_new.name) is not null then
+    insert into public.people (user_id, endpoint_id, kind, email, phone, name, first_name, last_name, company, title, external_id)
+    values (p_new.user_id, p_new.endpoint_id, p_new.kind, p_new.email, p_new.phone, p_new.name, p_new.first_name, p_new.last_name,
+      p_new.company, p_new.title, p_new.external_id)
+    returning id into person_id;
+  end if;
 end
 $function$;
+
+ALTER FUNCTION "private"."upsert_person"(public.people, uuid, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION private.upsert_records(p_type public.entity_types, p_drafts private.record_draft[])
+ RETURNS private.record_draft[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_columns text[] := private.writable_columns(p_type.target_table);
+  -- What a trigger publishes is put down to one event.
+  v_one_by_one boolean := private.has_foreign_triggers(p_type.target_table) or private.has_foreign_triggers('entities');
+  v_left private.record_draft[] := p_drafts;
+  v_found private.record_draft[];
+  v_done private.record_draft[] := '{}';
+begin
+  while cardinality(v_left) > 0 loop
+    v_found := private.find_records(p_type, case when v_one_by_one then v_left[1:1] else v_left end);
+    perform private.publish_because_of(case when cardinality(v_found) = 1 then v_found[1].event_id end);
+    perform private.write_records(p_type, v_columns, v_found);
+    v_done := v_done || v_found;
+    v_left := array(
+      select l from unnest(v_left) l where l.place not in (select f.place from unnest(v_found) f) order by l.place);
+  end loop;
+  return v_done;
+end
+$function$;
+
+ALTER FUNCTION "private"."upsert_records"(public.entity_types, private.record_draft[]) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION private.wake(p_function text)
  RETURNS void
@@ -2096,6 +2684,43 @@ $function$;
 
 ALTER FUNCTION "private"."within_bytes"(uuid[], bigint) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.write_records(p_type public.entity_types, p_columns text[], p_drafts private.record_draft[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_group record;
+begin
+  insert into public.entities (id, user_id, entity_table)
+  select d.id, d.user_id, p_type.name from unnest(p_drafts) d where d.is_new;
+  -- What a draft does not name keeps its value, or gets the table's default.
+  for v_group in
+    select d.is_new, c.names, array_agg(d order by d.place) as drafts
+    from unnest(p_drafts) d
+    cross join lateral (select coalesce(array_agg(n order by n), '{}') as names from unnest(p_columns) n where d.fields ->> n is not null) c
+    group by d.is_new, c.names
+  loop
+    if v_group.is_new then
+      execute format('insert into public.%1$I (id, user_id%2$s)
+        select d.id, d.user_id%3$s from unnest($1) d, jsonb_populate_record(null::public.%1$I, d.fields) r order by d.place',
+        p_type.target_table,
+        (select string_agg(format(', %I', n), '') from unnest(v_group.names) n),
+        (select string_agg(format(', r.%I', n), '') from unnest(v_group.names) n))
+      using v_group.drafts;
+    elsif v_group.names <> '{}' then
+      execute format('update public.%1$I t set %2$s from unnest($1) d, jsonb_populate_record(null::public.%1$I, d.fields) r
+        where t.id = d.id and t.user_id = d.user_id',
+        p_type.target_table,
+        (select string_agg(format('%I = r.%I', n, n), ', ') from unnest(v_group.names) n))
+      using v_group.drafts;
+    end if;
+  end loop;
+end
+$function$;
+
+ALTER FUNCTION "private"."write_records"(public.entity_types, text[], private.record_draft[]) OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION public.claim_classify(p_limit integer, p_lease_seconds integer, p_event_ids text DEFAULT NULL::text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2136,6 +2761,9 @@ CREATE OR REPLACE FUNCTION public.claim_deliveries(p_limit integer, p_per_webhoo
 AS $function$
 declare
   v_lease_id uuid := gen_random_uuid();
+  -- Read before the tables are, which may not ask for it when they are empty: what is no id is refused.
+  v_named uuid[] := private.as_uuids(p_delivery_ids);
+  v_webhook_ids uuid[];
   v_picked uuid[];
   v_ids uuid[];
   v_leased public.webhook_deliveries[];
@@ -2148,13 +2776,18 @@ begin
     v_picked := private.pick_deliveries(p_limit, p_per_webhook);
   else
     -- Named ones are not held back by caps and limits: somebody waits for them.
+    v_webhook_ids := array(
+      select w.id from public.webhooks w
+      where w.id = any (array(select d.webhook_id from public.webhook_deliveries d where d.id = any (v_named)))
+      order by w.id
+      for key share skip locked);
     select array_agg(named.id) into v_picked from (
       select d.id from public.webhook_deliveries d
-      join public.webhooks w on w.id = d.webhook_id
-      where d.id = any (private.as_uuids(p_delivery_ids)) and d.finished_at is null and (w.active or d.is_test)
-        and coalesce(d.leased_until, d.run_after) <= now()
-      order by d.webhook_id, d.id limit p_limit
-      for no key update of d skip locked for key share of w skip locked) named;
+      where d.id = any (v_named) and d.finished_at is null and coalesce(d.leased_until, d.run_after) <= now()
+        and array_position(v_webhook_ids, d.webhook_id) is not null
+        and (d.is_test or (select w.active from public.webhooks w where w.id = d.webhook_id))
+      order by d.id limit p_limit
+      for no key update of d skip locked) named;
   end if;
   v_ids := private.within_bytes(v_picked, 8388608);
   perform private.note_silence(v_ids);
@@ -2328,45 +2961,38 @@ CREATE OR REPLACE FUNCTION public.finish_prepare(p_lease_id uuid, p_results text
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
-  v_asked uuid[];
-  v_held uuid[];
-  v_event public.webhook_events;
-  v_result record;
-  v_prepared integer := 0;
+  v_results private.prepare_result[] := array(
+    select r from json_populate_recordset(null::private.prepare_result, p_results::json) r order by r.id);
+  v_asked uuid[] := array(select r.id from unnest(v_results) r);
+  v_held uuid[] := private.hold_events(p_lease_id, v_asked);
+  v_good private.prepare_result[];
+  v_result private.prepare_result;
+  v_error text;
 begin
-  select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(p_results::json) as r (id uuid);
-  v_held := private.hold_events(p_lease_id, v_asked);
   -- One owner's people are looked up and made by one transaction at a time, so that two workers never make the same person. In order: no deadlock.
   perform pg_catalog.pg_advisory_xact_lock(hashtextextended(o.user_id::text, 0))
   from (select distinct e.user_id from public.webhook_events e where e.id = any (v_held) order by e.user_id) o;
 
-  for v_result in
-    select r.* from json_to_recordset(p_results::json) as r (id uuid, person jsonb, fields jsonb, error text, final boolean)
-    where r.id = any (v_held) order by r.id
-  loop
-    if v_result.error is not null then
-      perform private.fail_step(v_result.id, v_result.error, coalesce(v_result.final, false));
-      continue;
-    end if;
-    perform private.publish_because_of(v_result.id);
-    begin
-      select e.* into v_event from public.webhook_events e where e.id = v_result.id;
-      perform private.prepare_event(v_event, v_result.person, coalesce(v_result.fields, '{}'));
-      v_prepared := v_prepared + 1;
-    exception
-      -- The payload does not fit the table, the table is gone or its trigger objects, or one of our own refusals.
-      when others then
-        if private.may_pass(sqlstate) then
-          raise;
-        end if;
-        perform private.fail_step(v_result.id, sqlerrm, true);
-    end;
-  end loop;
+  perform private.fail_step(r.id, r.error, coalesce(r.final, false))
+  from unnest(v_results) r where r.id = any (v_held) and r.error is not null;
+  v_good := array(select r from unnest(v_results) r where r.id = any (v_held) and r.error is null order by r.id);
+  -- Together, as that is quick; where something is wrong with one of them, each alone.
+  if cardinality(v_good) > 0 and private.try_to_prepare(v_good) is not null then
+    foreach v_result in array v_good loop
+      v_error := private.try_to_prepare(array[v_result]);
+      if v_error is not null then
+        perform private.fail_step(v_result.id, v_error, true);
+      end if;
+    end loop;
+  end if;
   perform private.publish_because_of(null);
 
-  if v_prepared > 0 then
+  if exists (select from public.webhook_events e where e.id = any (v_held) and e.stage = 'rules') then
     perform private.wake('process_rules');
   end if;
   return private.finished(v_asked, v_held);
@@ -2428,15 +3054,19 @@ CREATE OR REPLACE FUNCTION public.finish_rules(p_lease_id uuid, p_results text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_asked uuid[];
   v_held uuid[];
   v_event public.webhook_events;
   v_result record;
+  v_logs public.webhook_event_logs[];
+  v_all_logs public.webhook_event_logs[] := '{}';
   v_error text;
-  v_errors text[];
-  v_action jsonb;
+  v_done uuid[] := '{}';
 begin
   select coalesce(array_agg(r.id), '{}') into v_asked from json_to_recordset(p_results::json) as r (id uuid);
   v_held := private.hold_events(p_lease_id, v_asked);
@@ -2454,23 +3084,21 @@ begin
     end if;
     select e.* into v_event from public.webhook_events e where e.id = v_result.id;
     perform private.publish_because_of(v_event.id);
-    v_errors := '{}';
-    for v_action in select value from jsonb_array_elements(coalesce(v_result.actions, '[]')) loop
-      v_error := private.run_action(v_event, v_action);
-      if v_error is not null then
-        v_errors := v_errors || format('%s: %s', v_action ->> 'action_type', v_error);
-      end if;
-    end loop;
-    if cardinality(v_errors) > 0 then
-      perform private.fail_event(v_result.id, array_to_string(v_errors, '; '), true);
+    v_logs := private.run_actions(v_event, coalesce(v_result.actions, '[]'));
+    v_all_logs := v_all_logs || v_logs;
+    select string_agg(format('%s: %s', l.action_type, l.error_message), '; ') into v_error from unnest(v_logs) l where not l.success;
+    if v_error is not null then
+      perform private.fail_event(v_result.id, v_error, true);
     else
-      perform private.settle_failure(v_event);
-      update public.webhook_events e
-      set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
-      where e.id = v_result.id;
+      v_done := array_append(v_done, v_result.id);
     end if;
   end loop;
   perform private.publish_because_of(null);
+  perform private.log_actions(v_all_logs);
+  perform private.settle_failures('rules', v_done);
+  update public.webhook_events e
+  set stage = 'done', status = 'processed', processed_at = clock_timestamp(), lease_id = null, leased_until = null, error_message = null
+  where e.id = any (v_done);
   return private.finished(v_asked, v_held);
 end
 $function$;
@@ -2948,6 +3576,8 @@ ALTER TABLE "public"."event_replays" ADD CONSTRAINT "event_replays_endpoint_id_f
 
 ALTER TABLE "public"."event_replays" ADD CONSTRAINT "event_replays_user_id_fkey" FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
+ALTER TABLE "public"."people" ADD CONSTRAINT "people_endpoint_fkey" FOREIGN KEY (endpoint_id, user_id) REFERENCES public.webhook_endpoints(id, created_by) ON DELETE SET NULL (endpoint_id);
+
 ALTER TABLE "public"."published_events" ADD CONSTRAINT "published_events_user_id_fkey" FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 ALTER TABLE "public"."published_events" ADD CONSTRAINT "published_events_webhook_event_fkey" FOREIGN KEY (user_id, webhook_event_id) REFERENCES public.webhook_events(user_id, id) ON DELETE SET NULL (webhook_event_id);
@@ -2981,6 +3611,12 @@ CREATE INDEX event_replay_differences_webhook_event_idx ON public.event_replay_d
 CREATE INDEX event_replays_due_idx ON public.event_replays USING btree (stage, COALESCE(leased_until, run_after)) WHERE (finished_at IS NULL);
 
 CREATE INDEX event_replays_endpoint_id_idx ON public.event_replays USING btree (endpoint_id);
+
+CREATE UNIQUE INDEX people_email_idx ON public.people USING btree (lower(email), user_id);
+
+CREATE INDEX people_external_id_idx ON public.people USING btree (endpoint_id, user_id, external_id);
+
+CREATE INDEX people_phone_idx ON public.people USING btree (phone, user_id) WHERE (phone IS NOT NULL);
 
 CREATE INDEX published_events_webhook_event_idx ON public.published_events USING btree (user_id, webhook_event_id) WHERE (webhook_event_id IS NOT NULL);
 
@@ -3160,13 +3796,23 @@ COMMENT ON FUNCTION "private"."disable_webhook"(uuid, text) IS 'Switches a webho
 
 COMMENT ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) IS 'Locks and returns deliveries of a webhook that are due and not among p_picked: no more than p_limit, than its cap of attempts under way, and than its rate limit. Of a webhook that is off, only tests.';
 
+COMMENT ON FUNCTION "private"."entity_type"(uuid, text) IS 'The entity type that a name means for a user: their own, else the shipped one; null where there is none.';
+
 COMMENT ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) IS 'Events as private.store_events takes them, for this endpoint and no other. Refuses what ingest would not have let through.';
+
+COMMENT ON FUNCTION "private"."find_person"(public.people, uuid) IS 'The person that is meant, and by what: the one of an earlier try, else by email, then phone, then the source''s own id; null where nobody matches.';
+
+COMMENT ON FUNCTION "private"."find_records"(public.entity_types, private.record_draft[]) IS 'Drafts whose turn it is, each with the record that it is about: that of an earlier try, else the one with the same match columns, else a new id. Of several about the same record, the first.';
+
+COMMENT ON FUNCTION "private"."finish_preparations"(private.preparation[], private.step[]) IS 'Links people to records, logs what was done, and moves the events to the rules stage.';
 
 COMMENT ON FUNCTION "private"."first_id_at"(timestamp with time zone) IS 'The lowest time-ordered id that can have been made at a time.';
 
 COMMENT ON FUNCTION "private"."functions_are_known"() IS 'Whether pg_net and Vault are there, so that the database can call functions.';
 
 COMMENT ON FUNCTION "private"."give_back_tokens"(uuid[]) IS 'Gives back to their webhooks'' minutes what was taken for these deliveries. The caller holds the states.';
+
+COMMENT ON FUNCTION "private"."has_foreign_triggers"(text) IS 'Whether changes of a table set something off that may publish events.';
 
 COMMENT ON FUNCTION "private"."is_deliverable"(json) IS 'Whether data is an object that every receiver can parse: at most 1 MiB, 64 levels deep, with numbers within ±1e308, without NUL or half a surrogate pair.';
 
@@ -3178,9 +3824,15 @@ COMMENT ON FUNCTION "private"."lease_replay"(public.webhook_event_stage, integer
 
 COMMENT ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) IS 'See public.lend_endpoint_secret.';
 
+COMMENT ON FUNCTION "private"."log_actions"(public.webhook_event_logs[]) IS 'Logs actions. One that is done again replaces its entry.';
+
 COMMENT ON FUNCTION "private"."log_attempts"(private.delivery_result[]) IS 'One row in the log per attempt; one that was held for unknown is now told.';
 
+COMMENT ON FUNCTION "private"."log_steps"(private.step[]) IS 'Logs steps, in their order. Doing a step again replaces its entry.';
+
 COMMENT ON FUNCTION "private"."max_delivery_attempts"() IS 'Attempts that a delivery gets each time it is queued: the first, and one for each step of functions/dispatch/backoff.py.';
+
+COMMENT ON FUNCTION "private"."merge_person"(public.people, public.people, boolean) IS 'What is known of a person after an event. p_is_news: what it says replaces what was known; else it fills in what was not.';
 
 COMMENT ON FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) IS 'How many deliveries a webhook may have under way after what the last ones have shown: 4 to 1,000.';
 
@@ -3196,6 +3848,12 @@ COMMENT ON FUNCTION "private"."patterns_of"(text) IS 'Every pattern that an even
 
 COMMENT ON FUNCTION "private"."pick_deliveries"(integer, integer) IS 'Locks and returns up to p_limit deliveries that are due, shared evenly between webhooks, with at most p_per_webhook under way for each.';
 
+COMMENT ON FUNCTION "private"."prepare_events"(private.prepare_result[]) IS 'Prepares held events and moves them to the rules stage, all of them or, on an error, none.';
+
+COMMENT ON FUNCTION "private"."prepare_person"(private.preparation) IS 'Finds or makes the person of an event; null where the event names nobody.';
+
+COMMENT ON FUNCTION "private"."prepare_records"(private.preparation[]) IS 'Finds or makes the records of events that are about something else than a person.';
+
 COMMENT ON FUNCTION "private"."prepared_anew"(public.webhook_events, jsonb) IS 'What preparing an event would change: other values read from its payload, a record that is gone made again, or a failure gone.';
 
 COMMENT ON FUNCTION "private"."publish"(private.outgoing_event[]) IS 'Publishes events and queues them for who subscribes; ids of those that are new. An event whose key its user has used before is left out.';
@@ -3208,11 +3866,15 @@ COMMENT ON FUNCTION "private"."publish_rows"() IS 'Publishes what a statement di
 
 COMMENT ON FUNCTION "private"."queue_depth"(uuid) IS 'What waits, for one user or (null) for all that the caller may see: {review, events (on their way), deliveries}, each counted up to 10000.';
 
+COMMENT ON FUNCTION "private"."readable"(jsonb) IS 'A row as JSON that any worker can read: without its nested values if they are deeper than 64 levels, its id alone if it is over 1 MiB.';
+
 COMMENT ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) IS 'See public.reconcile_endpoint.';
 
 COMMENT ON FUNCTION "private"."record_alone"(json) IS 'Records one attempt, without its details if they cannot be stored; nothing where that does not help either.';
 
 COMMENT ON FUNCTION "private"."record_attempts"(json) IS 'Records a group of attempts, all or (on an error) none; ids of the deliveries that their leases still held. See public.finish_deliveries.';
+
+COMMENT ON FUNCTION "private"."records"(uuid[]) IS 'Records of events as JSON, by the event''s id; null where there is none.';
 
 COMMENT ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) IS 'See public.recover_webhook.';
 
@@ -3240,7 +3902,13 @@ COMMENT ON FUNCTION "private"."ruled_anew"(public.webhook_events, jsonb) IS 'Whi
 
 COMMENT ON FUNCTION "private"."rules_batch"(uuid[]) IS 'Events with their person and record, and what decides about them: {events[], rules[], invoice_field_maps[]}. Changes nothing; a user gets what row level security lets them see.';
 
+COMMENT ON FUNCTION "private"."run_action"(public.webhook_events, jsonb) IS 'Applies one action, and says what is to be logged of it.';
+
+COMMENT ON FUNCTION "private"."run_actions"(public.webhook_events, jsonb) IS 'Applies actions in their order, without those that have succeeded for this event before; what is to be logged of them.';
+
 COMMENT ON FUNCTION "private"."schedule"(integer) IS 'Has pg_cron sweep every 5 seconds and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
+
+COMMENT ON FUNCTION "private"."settle_failures"(public.webhook_event_stage, uuid[]) IS 'Turns the log''s failures of a stage, or of a rule''s condition, into successes, once a later attempt went well.';
 
 COMMENT ON FUNCTION "private"."settle_webhook"() IS 'Keeps updated_at, and what goes with switching a webhook on.';
 
@@ -3272,11 +3940,19 @@ COMMENT ON FUNCTION "private"."trace_step"(public.webhook_event_logs) IS 'One en
 
 COMMENT ON FUNCTION "private"."track_table"(regclass, text, jsonb) IS 'Publishes <name>.created, .updated and .deleted with {name: row} as data from now on, for the user in the row''s user_id. A row that not every receiver could parse is told by its id. p_changes names more: {"status": {"resolved": "resolved"}} publishes <name>.resolved when status becomes resolved. For the owner of the table, in the SQL editor or a migration.';
 
+COMMENT ON FUNCTION "private"."try_to_prepare"(private.prepare_result[]) IS 'Why these events can not be prepared; null if they are.';
+
+COMMENT ON FUNCTION "private"."upsert_person"(public.people, uuid, boolean) IS 'Finds a person and tells it what is new, or makes it. found_by: null for one that was made; person_id: null where nothing says who it is. See private.merge_person for p_is_news.';
+
+COMMENT ON FUNCTION "private"."upsert_records"(public.entity_types, private.record_draft[]) IS 'Finds and updates, or makes, the records that drafts are about, in their order; the drafts with their records.';
+
 COMMENT ON FUNCTION "private"."wake"(text) IS 'Says that a pipeline function has work: to whoever listens on the channel "switchhook", and hosted to the function itself. A lost call costs one sweep interval, never an event.';
 
 COMMENT ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, boolean) IS 'Webhooks with unfinished deliveries, by id, after p_after, and when the first of them is due. p_only_due: only those that have something to claim: tests, or anything if they are active.';
 
 COMMENT ON FUNCTION "private"."within_bytes"(uuid[], bigint) IS 'As many of these deliveries, from the first on, as begin before so many bytes of data. An event counts once, whoever gets it.';
+
+COMMENT ON FUNCTION "private"."write_records"(public.entity_types, text[], private.record_draft[]) IS 'Inserts or updates found drafts, each about another record. Only the columns that are given are touched.';
 
 COMMENT ON FUNCTION "public"."claim_classify"(integer, integer, text) IS 'Leases up to p_limit events that wait for classification: {lease_id, events[], entity_types[]}. An event''s override is what a user decided before about its endpoint and type: {id, entity_table, is_person}, or null. p_event_ids: a JSON array, to claim only those.';
 
@@ -3358,6 +4034,14 @@ COMMENT ON TYPE "private"."delivery_result" IS 'What became of one attempt; see 
 
 COMMENT ON TYPE "private"."outgoing_event" IS 'An event to be published; see private.publish.';
 
+COMMENT ON TYPE "private"."preparation" IS 'An event while it is prepared: with the person and the record of an earlier try at first, then with its own.';
+
+COMMENT ON TYPE "private"."prepare_result" IS 'What a worker made of one event; see public.finish_prepare.';
+
+COMMENT ON TYPE "private"."record_draft" IS 'What an event says of a record. Before it is written, id is the record of an earlier try, if there was one; after, it is the record''s, and is_new and found_by say how that came to be. place orders the drafts of a batch.';
+
+COMMENT ON TYPE "private"."step" IS 'A step of the pipeline that succeeded; null for nothing to say.';
+
 REVOKE ALL ON FUNCTION "private"."add_deliveries"(uuid[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."add_deliveries"(uuid[]) TO "service_role";
@@ -3412,9 +4096,25 @@ REVOKE ALL ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webho
 
 GRANT EXECUTE ON FUNCTION "private"."due_deliveries"(public.webhooks, private.webhook_states, integer, integer, uuid[]) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."entity_type"(uuid, text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."entity_type"(uuid, text) TO "authenticated", "service_role";
+
 REVOKE ALL ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."fetched_events"(public.webhook_endpoints, text) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."find_person"(public.people, uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."find_person"(public.people, uuid) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."find_records"(public.entity_types, private.record_draft[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."find_records"(public.entity_types, private.record_draft[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."finish_preparations"(private.preparation[], private.step[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."finish_preparations"(private.preparation[], private.step[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."first_id_at"(timestamp with time zone) FROM PUBLIC;
 
@@ -3427,6 +4127,10 @@ GRANT EXECUTE ON FUNCTION "private"."functions_are_known"() TO "service_role";
 REVOKE ALL ON FUNCTION "private"."give_back_tokens"(uuid[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."give_back_tokens"(uuid[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."has_foreign_triggers"(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."has_foreign_triggers"(text) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."is_deliverable"(json) FROM PUBLIC;
 
@@ -3448,13 +4152,25 @@ REVOKE ALL ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."lend_endpoint_secret"(uuid, text) TO "authenticated";
 
+REVOKE ALL ON FUNCTION "private"."log_actions"(public.webhook_event_logs[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."log_actions"(public.webhook_event_logs[]) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."log_attempts"(private.delivery_result[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."log_attempts"(private.delivery_result[]) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."log_steps"(private.step[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."log_steps"(private.step[]) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."max_delivery_attempts"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."max_delivery_attempts"() TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."merge_person"(public.people, public.people, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."merge_person"(public.people, public.people, boolean) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."next_concurrency"(integer, integer, integer, numeric) FROM PUBLIC;
 
@@ -3484,6 +4200,18 @@ REVOKE ALL ON FUNCTION "private"."pick_deliveries"(integer, integer) FROM PUBLIC
 
 GRANT EXECUTE ON FUNCTION "private"."pick_deliveries"(integer, integer) TO "service_role";
 
+REVOKE ALL ON FUNCTION "private"."prepare_events"(private.prepare_result[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."prepare_events"(private.prepare_result[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."prepare_person"(private.preparation) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."prepare_person"(private.preparation) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."prepare_records"(private.preparation[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."prepare_records"(private.preparation[]) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."prepared_anew"(public.webhook_events, jsonb) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."prepared_anew"(public.webhook_events, jsonb) TO "service_role";
@@ -3506,17 +4234,13 @@ REVOKE ALL ON FUNCTION "private"."queue_depth"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."queue_depth"(uuid) TO "authenticated", "service_role";
 
-REVOKE ALL ON FUNCTION "private"."readable"(jsonb) FROM "authenticated";
+REVOKE ALL ON FUNCTION "private"."readable"(jsonb) FROM PUBLIC;
 
-GRANT EXECUTE ON FUNCTION "private"."readable"(jsonb) TO "authenticated";
+GRANT EXECUTE ON FUNCTION "private"."readable"(jsonb) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."reconcile_endpoint"(uuid, text, text) TO "authenticated";
-
-REVOKE ALL ON FUNCTION "private"."record"(uuid, text, uuid) FROM "authenticated";
-
-GRANT EXECUTE ON FUNCTION "private"."record"(uuid, text, uuid) TO "authenticated";
 
 REVOKE ALL ON FUNCTION "private"."record_alone"(json) FROM PUBLIC;
 
@@ -3525,6 +4249,10 @@ GRANT EXECUTE ON FUNCTION "private"."record_alone"(json) TO "service_role";
 REVOKE ALL ON FUNCTION "private"."record_attempts"(json) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."record_attempts"(json) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."records"(uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."records"(uuid[]) TO "authenticated", "service_role";
 
 REVOKE ALL ON FUNCTION "private"."recover_webhook"(uuid, timestamp with time zone, timestamp with time zone) FROM PUBLIC;
 
@@ -3578,7 +4306,19 @@ REVOKE ALL ON FUNCTION "private"."rules_batch"(uuid[]) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."rules_batch"(uuid[]) TO "authenticated", "service_role";
 
+REVOKE ALL ON FUNCTION "private"."run_action"(public.webhook_events, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."run_action"(public.webhook_events, jsonb) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."run_actions"(public.webhook_events, jsonb) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."run_actions"(public.webhook_events, jsonb) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."schedule"(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION "private"."settle_failures"(public.webhook_event_stage, uuid[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."settle_failures"(public.webhook_event_stage, uuid[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "private"."settle_webhook"() FROM PUBLIC;
 
@@ -3636,6 +4376,18 @@ GRANT EXECUTE ON FUNCTION "private"."trace_step"(public.webhook_event_logs) TO "
 
 REVOKE ALL ON FUNCTION "private"."track_table"(regclass, text, jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION "private"."try_to_prepare"(private.prepare_result[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."try_to_prepare"(private.prepare_result[]) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."upsert_person"(public.people, uuid, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."upsert_person"(public.people, uuid, boolean) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."upsert_records"(public.entity_types, private.record_draft[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."upsert_records"(public.entity_types, private.record_draft[]) TO "service_role";
+
 REVOKE ALL ON FUNCTION "private"."wake"(text) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."wake"(text) TO "service_role";
@@ -3647,6 +4399,10 @@ GRANT EXECUTE ON FUNCTION "private"."webhooks_with_deliveries"(uuid, integer, bo
 REVOKE ALL ON FUNCTION "private"."within_bytes"(uuid[], bigint) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "private"."within_bytes"(uuid[], bigint) TO "service_role";
+
+REVOKE ALL ON FUNCTION "private"."write_records"(public.entity_types, text[], private.record_draft[]) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."write_records"(public.entity_types, text[], private.record_draft[]) TO "service_role";
 
 REVOKE ALL ON FUNCTION "public"."claim_deliveries"(integer, integer, integer, text) FROM PUBLIC;
 
