@@ -93,7 +93,6 @@ PRIVATE_FOR_USERS = {
     "piece_of",
     "publish_event",
     "readable",
-    "record",
     "records",
     "require_window",
     "queue_depth",
