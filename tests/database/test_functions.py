@@ -36,6 +36,7 @@ USER_RPCS = {
     "get_endpoint_activity",
     "get_navigation",
     "get_overview",
+    "get_retention",
     "get_webhook_activity",
     "get_webhook_health",
     "get_webhook_stats",
@@ -52,6 +53,7 @@ USER_RPCS = {
     "save_rule",
     "start_replay",
     "search_events",
+    "set_retention",
     "test_webhook",
     "update_webhook",
     "update_webhook_endpoint",
@@ -100,9 +102,11 @@ PRIVATE_FOR_USERS = {
     "recover_webhook",
     "replay_event",
     "reprocess_events",
+    "retention",
     "retry_delivery",
     "rotate_webhook_secret",
     "rules_batch",
+    "set_retention",
     "start_replay",
     "store_endpoint_secret",
     "store_webhook_secrets",
@@ -160,8 +164,10 @@ DEFINERS = {
     "recover_webhook",
     "replay_event",
     "reprocess_events",
+    "retention",
     "retry_delivery",
     "rotate_webhook_secret",
+    "set_retention",
     "settle_webhook",
     "start_replay",
     "store_endpoint_secret",
@@ -437,14 +443,16 @@ def reaches(connection: Connection, user_id: uuid.UUID, name: str, target: Targe
 
 
 def test_every_rpc_that_names_something_is_tried() -> None:
-    # What is created is the caller's; whom one may publish for is told in test_publish.py, and what is
-    # counted for whom in test_overview.py.
+    # What is created is the caller's; whom one may publish for is told in test_publish.py, what is
+    # counted for whom in test_overview.py, and who says how long things are kept in test_retention.py.
     assert set(ARGUMENTS) == USER_RPCS - {
         "create_webhook",
         "create_webhook_endpoint",
         "get_navigation",
         "get_overview",
+        "get_retention",
         "publish_event",
+        "set_retention",
     }
 
 

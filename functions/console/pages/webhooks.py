@@ -71,7 +71,8 @@ async def show_one(visit: Visit) -> Response:
 
 
 async def show_new(visit: Visit) -> Response:
-    return await _form(visit, None, form_values({}))
+    kind = "slack" if visit.request.query_params.get("kind") == "slack" else "http"
+    return await _form(visit, None, form_values({"kind": kind}))
 
 
 async def create(visit: Visit) -> Response:

@@ -272,6 +272,25 @@ $function$;
 
 ALTER FUNCTION "private"."require_window"(integer, timestamp with time zone, integer) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION private.retention()
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_days integer;
+begin
+  if to_regclass('cron.job') is null then
+    return null;
+  end if;
+  select max(substring(j.command from 'delete_old\((\d+)\)')::integer) into v_days from cron.job j where j.jobname = 'switchhook-retention';
+  return v_days;
+end
+$function$;
+
+ALTER FUNCTION "private"."retention"() OWNER TO "postgres";
+
 CREATE OR REPLACE FUNCTION private.schedule(p_keep_days integer DEFAULT NULL::integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -301,6 +320,34 @@ exception when others then
   return jsonb_build_object('scheduled', false, 'reason', sqlerrm, 'calls', private.functions_are_known());
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION private.set_retention(p_keep_days integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_told jsonb;
+begin
+  if not private.is_admin() then
+    raise exception 'Only admins choose how long events are kept' using errcode = 'PT403', detail = 'WH006';
+  end if;
+  if p_keep_days is null or p_keep_days not between 0 and 3650 then
+    raise exception 'Events are kept for 1 to 3650 days, or (0) always' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if private.retention() is null then
+    raise exception 'Nothing deletes by itself here: pg_cron is not there' using errcode = 'PT409', detail = 'WH011';
+  end if;
+  v_told := private.schedule(p_keep_days);
+  if not (v_told ->> 'scheduled')::boolean then
+    raise exception 'pg_cron does not take it: %', v_told ->> 'reason' using errcode = 'PT409', detail = 'WH011';
+  end if;
+  return jsonb_build_object('keep_days', private.retention());
+end
+$function$;
+
+ALTER FUNCTION "private"."set_retention"(integer) OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION public.find_deliveries(p_webhook_id uuid, p_status public.webhook_delivery_status, p_before uuid, p_limit integer, p_look integer)
  RETURNS jsonb
@@ -391,6 +438,17 @@ end
 $function$;
 
 ALTER FUNCTION "public"."get_overview"(integer, timestamp with time zone, integer, boolean) OWNER TO "postgres";
+
+CREATE OR REPLACE FUNCTION public.get_retention()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('keep_days', private.retention())
+$function$;
+
+ALTER FUNCTION "public"."get_retention"() OWNER TO "postgres";
 
 CREATE OR REPLACE FUNCTION public.get_webhook_activity(p_webhook_id uuid, p_seconds integer, p_until timestamp with time zone, p_points integer)
  RETURNS jsonb
@@ -502,6 +560,16 @@ $function$;
 
 ALTER FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer, integer) OWNER TO "postgres";
 
+CREATE OR REPLACE FUNCTION public.set_retention(p_keep_days integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  select private.set_retention(p_keep_days)
+$function$;
+
+ALTER FUNCTION "public"."set_retention"(integer) OWNER TO "postgres";
+
 ALTER TABLE "public"."activity" ADD CONSTRAINT "activity_user_id_fkey" FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 CREATE INDEX activity_seconds_starts_at_idx ON public.activity USING btree (seconds, starts_at);
@@ -550,7 +618,11 @@ COMMENT ON FUNCTION "private"."queue_depth"(uuid) IS 'What waits, for one user o
 
 COMMENT ON FUNCTION "private"."require_window"(integer, timestamp with time zone, integer) IS 'Refuses a time that is not counted.';
 
+COMMENT ON FUNCTION "private"."retention"() IS 'For how many days what has been finished is kept; 0: always; null: nothing deletes by itself.';
+
 COMMENT ON FUNCTION "private"."schedule"(integer) IS 'Has pg_cron sweep every 5 seconds, count activity every minute and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
+
+COMMENT ON FUNCTION "private"."set_retention"(integer) IS 'See public.set_retention.';
 
 COMMENT ON FUNCTION "public"."find_deliveries"(uuid, public.webhook_delivery_status, uuid, integer, integer) IS 'Deliveries to a webhook of the caller with a status, newest first and older than p_before: {ids[up to p_limit, 1 to 100], next, looked_back_to}. Looks at p_look (1 to 100000): looked_back_to is the time that it came to, if there is more. next is p_before of the next call, null where there is no more.';
 
@@ -558,11 +630,15 @@ COMMENT ON FUNCTION "public"."get_endpoint_activity"(text, timestamp with time z
 
 COMMENT ON FUNCTION "public"."get_overview"(integer, timestamp with time zone, integer, boolean) IS 'What came in and went out in p_points pieces of p_seconds (60, 1800 or 10800) up to the start of one, for the caller or (p_everybody) for all whose rows they may see: {in {total, good, bad, p50_ms, p95_ms, series[p_points of {at, …the same}], trouble[endpoints, by their failed events among the newest 1000]}, out {…the same, trouble[webhooks]}, queue {by what waits}}.';
 
+COMMENT ON FUNCTION "public"."get_retention"() IS 'For how long what has been finished is kept: {keep_days}; 0: always; null: nothing deletes by itself, as pg_cron is not there.';
+
 COMMENT ON FUNCTION "public"."get_webhook_activity"(uuid, integer, timestamp with time zone, integer) IS 'How a webhook of the caller fares in p_points pieces of p_seconds (60, 1800 or 10800) up to the start of one: {total, good, bad, p50_ms, p95_ms, series[p_points of {at, …the same}], streak {success, length}}. Tests do not count. Costs the same beside any number of attempts, which public.get_webhook_stats does not.';
 
 COMMENT ON FUNCTION "public"."get_webhook_health"(text, timestamp with time zone) IS 'How up to 100 webhooks of the caller (p_webhook_ids: a JSON array) fare since the half hour of a time, at most 7 days ago: [{id, attempts, delivered, waiting (counted up to 1000), last {outcome, status, error, at}}]. Tests do not count.';
 
 COMMENT ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer, integer) IS 'Events of the caller, or with p_everybody of all that they may see, newest first and older than p_before, that meet the filters and in whose facts or payload a text stands, whatever its case: {ids[up to p_limit, 1 to 100], next, looked_back_to}. p_statuses: names with commas between them. Null filters nothing. Looks at up to p_look events (1 to 100000), and no longer than about half a second: looked_back_to is then the time that it came to. next is p_before of the next call, null where there is no more.';
+
+COMMENT ON FUNCTION "public"."set_retention"(integer) IS 'Chooses for how many days (1 to 3650; 0: always) what has been finished is kept. For admins, where pg_cron is there. Answers {keep_days}.';
 
 COMMENT ON TABLE "private"."activity_progress" IS 'One row: everything before this minute is in public.activity.';
 
@@ -604,6 +680,14 @@ REVOKE ALL ON FUNCTION "private"."require_window"(integer, timestamp with time z
 
 GRANT EXECUTE ON FUNCTION "private"."require_window"(integer, timestamp with time zone, integer) TO "authenticated", "service_role";
 
+REVOKE ALL ON FUNCTION "private"."retention"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."retention"() TO "authenticated";
+
+REVOKE ALL ON FUNCTION "private"."set_retention"(integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "private"."set_retention"(integer) TO "authenticated";
+
 REVOKE ALL ON FUNCTION "public"."find_deliveries"(uuid, public.webhook_delivery_status, uuid, integer, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."find_deliveries"(uuid, public.webhook_delivery_status, uuid, integer, integer) TO "authenticated";
@@ -612,6 +696,10 @@ REVOKE ALL ON FUNCTION "public"."get_overview"(integer, timestamp with time zone
 
 GRANT EXECUTE ON FUNCTION "public"."get_overview"(integer, timestamp with time zone, integer, boolean) TO "authenticated";
 
+REVOKE ALL ON FUNCTION "public"."get_retention"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."get_retention"() TO "authenticated";
+
 REVOKE ALL ON FUNCTION "public"."get_webhook_activity"(uuid, integer, timestamp with time zone, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."get_webhook_activity"(uuid, integer, timestamp with time zone, integer) TO "authenticated";
@@ -619,6 +707,10 @@ GRANT EXECUTE ON FUNCTION "public"."get_webhook_activity"(uuid, integer, timesta
 REVOKE ALL ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer, integer) TO "authenticated";
+
+REVOKE ALL ON FUNCTION "public"."set_retention"(integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."set_retention"(integer) TO "authenticated";
 
 GRANT INSERT, SELECT, UPDATE ON TABLE "private"."activity_progress" TO "service_role";
 

@@ -6,9 +6,13 @@ REVOKE ALL ON FUNCTION "public"."find_deliveries"(uuid, public.webhook_delivery_
 
 REVOKE ALL ON FUNCTION "public"."get_overview"(integer, timestamp with time zone, integer, boolean) FROM "anon";
 
+REVOKE ALL ON FUNCTION "public"."get_retention"() FROM "anon";
+
 REVOKE ALL ON FUNCTION "public"."get_webhook_activity"(uuid, integer, timestamp with time zone, integer) FROM "anon";
 
 REVOKE ALL ON FUNCTION "public"."search_events"(text, text, uuid, text, timestamp with time zone, timestamp with time zone, uuid, boolean, integer, integer) FROM "anon";
+
+REVOKE ALL ON FUNCTION "public"."set_retention"(integer) FROM "anon";
 
 REVOKE ALL ON TABLE "public"."activity" FROM "anon";
 
