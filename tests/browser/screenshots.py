@@ -59,6 +59,7 @@ def take(
             reader.page.set_viewport_size(viewport)
             for name, path in paths.items():
                 reader.go(path)
+                reader.wait_until_found()
                 reader.page.wait_for_timeout(400)
                 target = to / f"{name}-{size}-{scheme}.png"
                 reader.page.screenshot(path=target, full_page=True)

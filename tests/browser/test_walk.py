@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from receiver import Receiver, Reply
 from tests.browser.conftest import Connection, Console
-from tests.browser.scenery import Account, add_past, order, post_signed
+from tests.browser.scenery import Account, add_past, order, post_with_curl
 
 
 def create_endpoint(page: Page, name: str) -> tuple[str, str]:
@@ -36,7 +36,7 @@ def test_from_an_address_to_a_processed_event_without_reloading(
     page.get_by_role("link", name="Queue").click()
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
     page.evaluate("window.stayed = true")
-    event_id = post_signed(url, "webhook_signature", secret, order(1))
+    event_id = post_with_curl(url, "webhook_signature", secret, order(1))
     row = page.locator(f"#event-{event_id}")
     expect(row).to_be_visible()
     expect(page.locator("#review-count")).to_contain_text("1")
