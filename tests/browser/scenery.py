@@ -135,7 +135,9 @@ def add_past(
     rows = database.execute(
         "insert into public.webhook_events (id, endpoint_id, user_id, event_type, payload, scheme, dedupe_key, status,"
         " stage, entity_table, is_person, processed_at, created_at)"
-        " select private.first_id_at(t.at), %(endpoint)s, %(user)s, 'order.completed', jsonb_build_object('note', case"
+        " select encode(overlay(uuid_send(private.first_id_at(t.at)) placing"
+        " substring(uuid_send(gen_random_uuid()) from 7) from 7), 'hex')::uuid, %(endpoint)s, %(user)s,"
+        " 'order.completed', jsonb_build_object('note', case"
         " when t.n = 0 then 'haystack needle' when t.n > %(events)s - %(straws)s then 'straw' else 'hay' end), 'none',"
         " 'id:' || t.n, 'processed', 'done', 'order', true, t.at, t.at"
         " from (select n, '2026-03-01Z'::timestamptz + n * interval '1 minute' as at"
