@@ -1,4 +1,4 @@
-"""`make bench`: measures ingest, pipeline, claim, delivery and the console on a stack of its own. Ratios count, not seconds."""
+"""`make bench`: measures the pipeline, delivery and the console on a stack of its own. Ratios count, not seconds."""
 
 from __future__ import annotations
 

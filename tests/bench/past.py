@@ -98,7 +98,7 @@ class Past:
         given = {"rows": rows, "user": self.user.id, "webhooks": self.webhooks}
         self.database.execute(DELIVERIES.format(times=TIMES), given)
         # As if the sweep had counted all along.
-        self.database.execute("truncate public.activity, private.activity_progress")
+        self.database.execute("truncate private.activity_progress, public.activity")
         row = self.database.execute("select now() - interval '3 minutes'").fetchone()
         assert row is not None
         counted = None

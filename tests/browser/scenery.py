@@ -123,6 +123,18 @@ def add_history(database: Connection, account: Account, endpoint_id: str, webhoo
             for place in range(busy if minute < 180 else 1 + busy // 4):
                 _add_event(cursor, account, endpoint_id, at, is_failed=(minute + place) % 23 == 0)
                 _add_attempt(cursor, account, webhook_id, delivery["id"], published, at, place)
+    count_anew(database)
+
+
+def count_anew(database: Connection) -> None:
+    """Has the sweep count what was put in behind its back."""
+    database.execute("truncate private.activity_progress, public.activity")
+    is_counted = False
+    while not is_counted:
+        row = database.execute(
+            "select private.count_activity() > now() - interval '3 minutes' as is_counted"
+        ).fetchone()
+        is_counted = row is not None and bool(row["is_counted"])
 
 
 def add_past(
