@@ -57,14 +57,21 @@ def make_attempt_at(connection: Connection, delivery: Row, minutes_ago: int, out
     )
 
 
-def overview(connection: Connection, user_id: uuid.UUID, seconds: int) -> Row:
+def end_of_piece(seconds: int) -> datetime:
+    """When the piece of time ends that is now."""
     now = datetime.now(UTC).timestamp()
+    return datetime.fromtimestamp((now // seconds + 1) * seconds, UTC)
+
+
+def overview(
+    connection: Connection, user_id: uuid.UUID, seconds: int, until: datetime | None = None
+) -> Row:
     answer: Row = call_as(
         connection,
         user_id,
         "get_overview",
         p_seconds=seconds,
-        p_until=datetime.fromtimestamp((now // seconds + 1) * seconds, UTC),
+        p_until=until or end_of_piece(seconds),
         p_points=56,
         p_everybody=False,
     )
@@ -99,11 +106,12 @@ def test_the_counts_say_what_counting_everything_would(
         outcome = "failed" if place % 3 else "delivered"
         make_attempt_at(hosted_database, delivery, minutes, outcome)
     begin_counting(hosted_database)
-    before = overview(hosted_database, endpoint.user_id, seconds)
+    until = end_of_piece(seconds)
+    before = overview(hosted_database, endpoint.user_id, seconds, until)
 
     assert datetime.now(UTC) - count(hosted_database) < timedelta(minutes=3)
 
-    after = overview(hosted_database, endpoint.user_id, seconds)
+    after = overview(hosted_database, endpoint.user_id, seconds, until)
     for direction in ("in", "out"):
         assert without_percentiles(after[direction]) == without_percentiles(before[direction])
         assert after[direction]["total"] > 1
@@ -111,6 +119,28 @@ def test_the_counts_say_what_counting_everything_would(
     # The last piece may be put together, and so may the one before while the new one is not counted.
     assert after["in"]["series"][:-2] == before["in"]["series"][:-2]
     assert after["out"]["series"][:-2] == before["out"]["series"][:-2]
+
+
+def test_a_past_that_takes_long_to_count_is_counted_in_steps(hosted_database: Connection) -> None:
+    endpoint = make_endpoint(hosted_database)
+    make_event_at(hosted_database, endpoint, 6 * 24 * 60, **PROCESSED)
+    make_event_at(hosted_database, endpoint, 30, **PROCESSED)
+    as_it_is = one(
+        hosted_database,
+        "select pg_get_functiondef(oid) as words from pg_proc where proname = 'count_attempts'",
+    )["words"]
+    slow = as_it_is.replace("begin\n", "begin\n  perform pg_sleep(0.7);\n").replace(
+        "STABLE", "VOLATILE"
+    )
+    hosted_database.execute(slow)
+    began = datetime.now(UTC) - timedelta(days=7, hours=3)
+
+    first = count(hosted_database)
+    assert began < first < began + timedelta(days=1)
+    hosted_database.execute(as_it_is)
+    assert datetime.now(UTC) - count(hosted_database) < timedelta(minutes=3)
+
+    assert overview(hosted_database, endpoint.user_id, 10800)["in"]["total"] == 2
 
 
 def test_what_was_counted_is_not_read_again(hosted_database: Connection) -> None:
