@@ -61,7 +61,7 @@ format: setup ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## measure ingest, the workers and the claim, as ratios
+bench: setup ## measure ingest, workers, claim, delivery and the console's pages, as ratios (ARGS=console)
 	@PYTHONPATH=$(LOCAL) $(BIN)/python -m tests.bench $(ARGS)
 
 evaluate: setup ## measure the classifier on labelled events; the page is .stack/evaluation.html

@@ -55,6 +55,9 @@ comment on column public.webhook_events.run_after is 'Not claimed before this ti
 create index webhook_events_due_idx on public.webhook_events (stage, user_id, (coalesce(leased_until, run_after)))
   where status in ('pending', 'processing') and stage in ('classify', 'prepare', 'rules');
 create index webhook_events_review_idx on public.webhook_events (user_id, id) where stage = 'review';
+create index webhook_events_review_endpoint_idx on public.webhook_events (endpoint_id, id) where stage = 'review';
+create index webhook_events_review_type_idx on public.webhook_events (user_id, entity_table, id) where stage = 'review';
+create index webhook_events_failed_idx on public.webhook_events (user_id, id) where status = 'failed';
 create index webhook_events_endpoint_id_idx on public.webhook_events (endpoint_id, id);
 create index webhook_events_person_id_idx on public.webhook_events (person_id) where person_id is not null;
 create index webhook_events_entity_id_idx on public.webhook_events (entity_id) where entity_id is not null;

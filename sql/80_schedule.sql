@@ -1,5 +1,5 @@
 -- What keeps a hosted project going by itself: pg_net calls a function as soon as it has work, pg_cron sweeps for what no
--- call came for and deletes what is old. Where an extension is not there, its part does nothing.
+-- call came for, counts what came and went, and deletes what is old. Where an extension is not there, its part does nothing.
 --
 -- Vault holds where the functions are and how to call them:
 --   switchhook_functions_url       where all are; a function is under /functions/v1/<deployed name>
@@ -171,6 +171,7 @@ begin
     perform cron.schedule('switchhook-sweep', '* * * * *', 'select private.sweep()');
   end;
   perform cron.schedule('switchhook-retention', '* * * * *', format('select private.delete_old(%s)', greatest(0, v_days)));
+  perform cron.schedule('switchhook-activity', '* * * * *', 'select private.count_activity()');
   perform cron.schedule('switchhook-history', '17 * * * *',
     'delete from cron.job_run_details d using cron.job j where j.jobid = d.jobid and j.jobname like ''switchhook-%'' and d.end_time < now() - interval ''1 day''');
   return jsonb_build_object('scheduled', true, 'keep_days', greatest(0, v_days), 'calls', private.functions_are_known());
@@ -179,8 +180,73 @@ exception when others then
 end
 $$;
 comment on function private.schedule(integer) is
-  'Has pg_cron sweep every 5 seconds and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
+  'Has pg_cron sweep every 5 seconds, count activity every minute and delete what has been finished for p_keep_days (0 keeps all; null leaves it as it is, at first 90). Call it again after enabling pg_cron. {scheduled, keep_days or reason, calls: whether pg_net and Vault are there}; never raises.';
 revoke execute on function private.schedule(integer) from public, anon, authenticated;
+
+-- Security definer: whoever is signed in may know how long things are kept, and nobody of them reads pg_cron's tables.
+create function private.retention() returns integer
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_days integer;
+begin
+  if to_regclass('cron.job') is null then
+    return null;
+  end if;
+  select max(substring(j.command from 'delete_old\((\d+)\)')::integer) into v_days from cron.job j where j.jobname = 'switchhook-retention';
+  return v_days;
+end
+$$;
+comment on function private.retention() is 'For how many days what has been finished is kept; 0: always; null: nothing deletes by itself.';
+revoke execute on function private.retention() from public, anon;
+grant execute on function private.retention() to authenticated;
+
+create function public.get_retention() returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object('keep_days', private.retention())
+$$;
+comment on function public.get_retention() is
+  'For how long what has been finished is kept: {keep_days}; 0: always; null: nothing deletes by itself, as pg_cron is not there.';
+revoke execute on function public.get_retention() from public, anon;
+grant execute on function public.get_retention() to authenticated;
+
+-- Security definer: an admin's choice is kept by pg_cron, whose tables no user may write.
+create function private.set_retention(p_keep_days integer) returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_told jsonb;
+begin
+  if not private.is_admin() then
+    raise exception 'Only admins choose how long events are kept' using errcode = 'PT403', detail = 'WH006';
+  end if;
+  if p_keep_days is null or p_keep_days not between 0 and 3650 then
+    raise exception 'Events are kept for 1 to 3650 days, or (0) always' using errcode = 'PT400', detail = 'WH001';
+  end if;
+  if private.retention() is null then
+    raise exception 'Nothing deletes by itself here: pg_cron is not there' using errcode = 'PT409', detail = 'WH011';
+  end if;
+  v_told := private.schedule(p_keep_days);
+  if not (v_told ->> 'scheduled')::boolean then
+    raise exception 'pg_cron does not take it: %', v_told ->> 'reason' using errcode = 'PT409', detail = 'WH011';
+  end if;
+  return jsonb_build_object('keep_days', private.retention());
+end
+$$;
+comment on function private.set_retention(integer) is 'See public.set_retention.';
+revoke execute on function private.set_retention(integer) from public, anon;
+grant execute on function private.set_retention(integer) to authenticated;
+
+create function public.set_retention(p_keep_days integer) returns jsonb
+language sql volatile security invoker set search_path = ''
+as $$
+  select private.set_retention(p_keep_days)
+$$;
+comment on function public.set_retention(integer) is
+  'Chooses for how many days (1 to 3650; 0: always) what has been finished is kept. For admins, where pg_cron is there. Answers {keep_days}.';
+revoke execute on function public.set_retention(integer) from public, anon;
+grant execute on function public.set_retention(integer) to authenticated;
 
 -- Where pg_cron is there already.
 select private.schedule();

@@ -15,6 +15,11 @@ def exact(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def local(moment: datetime | None) -> str:
+    """A time as a field for times takes it; its script puts it into the reader's zone."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def duration(milliseconds: float | None) -> str:
     """A length of time in the unit that suits it."""
     if milliseconds is None:

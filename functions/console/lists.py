@@ -9,6 +9,10 @@ from shared.management import endpoints, entity_types
 from shared.management.models import ListQuery
 
 PAGE_SIZE = 50
+FIRST_LOOK = 1000
+"""So many rows are looked at for those that a filter lets through before a page is shown."""
+FURTHER_LOOK = 20_000
+"""The same where somebody goes on looking."""
 
 
 def list_query(visit: Visit, limit: int = PAGE_SIZE) -> ListQuery:

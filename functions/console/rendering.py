@@ -29,6 +29,7 @@ TEMPLATES.filters |= {
     "count": formatting.count,
     "duration": formatting.duration,
     "exact": formatting.exact,
+    "local": formatting.local,
     "plain_json": formatting.plain_json,
     "share": formatting.share,
     "short": formatting.short,

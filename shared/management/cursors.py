@@ -52,6 +52,10 @@ class Order(Generic[Key]):
             return rows, None
         return rows[:limit], self._encode(rows[limit - 1])
 
+    def after(self, row: Mapping[str, Any]) -> str:
+        """The cursor of a page that begins after this row."""
+        return self._encode(row)
+
     def start_of(self, cursor: str | None) -> str | None:
         """What the first column has in the last row before a page; None for the first page.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, TypeAdapter
@@ -11,7 +12,14 @@ from pydantic import Field, JsonValue, TypeAdapter
 from shared.database import run
 from shared.errors import NotFound
 from shared.management.cursors import Order, Row
-from shared.management.models import EntityTypeName, ListQuery, StoredResource, Timestamp
+from shared.management.models import (
+    Data,
+    EntityTypeName,
+    ListQuery,
+    Page,
+    StoredResource,
+    Timestamp,
+)
 from shared.management.session import UserSession
 
 Status = Literal["pending", "processing", "processed", "failed"]
@@ -71,6 +79,25 @@ class EventQuery(ListQuery):
 
     endpoint_id: UUID | None = None
     entity_table: EntityTypeName | None = None
+
+
+class Looked(Page[Data]):
+    """What a stretch of a list holds. It may hold nothing although there is more: `next_cursor` tells."""
+
+    looked_back_to: Timestamp | None
+    """Where the stretch ended before the page was full or the list was through."""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], items: list[Data]) -> Self:
+        """From what an RPC of sql/71_search.sql answers."""
+        next_cursor = NEWEST_FIRST.after({"id": found["next"]}) if found["next"] else None
+        return cls(items=items, next_cursor=next_cursor, looked_back_to=found["looked_back_to"])
+
+
+def first_id_at(moment: datetime, more_seconds: int = 0) -> UUID:
+    """The lowest UUIDv7 that can have been made so long after a time."""
+    milliseconds = int((moment.timestamp() + more_seconds) * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def filtered(query: Any, session: UserSession, wanted: EventQuery) -> Any:

@@ -16,9 +16,11 @@ from shared.management.events import (
     EventDetail,
     EventQuery,
     EventSummary,
+    Looked,
     equals,
     filtered,
     find_event,
+    first_id_at,
 )
 from shared.management.models import Page, StoredResource, Timestamp
 from shared.management.session import UserSession
@@ -27,6 +29,7 @@ ENTRY_COLUMNS = (
     "id,rule_id,action_id,action_type,action_config,success,error_message,result,duration_ms,"
     "processed_at"
 )
+CLOCKS_DIFFER_SECONDS = 60
 LINK_COLUMNS = "people(id,name,email,kind),entities(id,entity_table)"
 
 
@@ -84,11 +87,15 @@ async def list_log(session: UserSession, wanted: LogQuery) -> Page[EventSummary]
     return Page(items=items, next_cursor=next_cursor)
 
 
-async def search_log(session: UserSession, wanted: LogQuery, text: str) -> Page[EventSummary]:
-    """The same, of those in whose facts or payload a text stands. The newest 20,000 are looked at."""
+async def look_through_log(
+    session: UserSession, wanted: LogQuery, text: str, most: int
+) -> Looked[EventSummary]:
+    """The same, of those in whose facts or payload a text stands (empty: of all). Of the owner's events, at most so
+    many are looked at, so it takes no longer beside many than beside few.
+    """
     found = await session.database.call(
         "search_events",
-        p_text=text,
+        p_text=text or None,
         p_statuses=wanted.status or "processed,failed",
         p_endpoint_id=None if wanted.endpoint_id is None else str(wanted.endpoint_id),
         p_entity_table=wanted.entity_table,
@@ -96,15 +103,14 @@ async def search_log(session: UserSession, wanted: LogQuery, text: str) -> Page[
         p_until=None if wanted.until is None else wanted.until.isoformat(),
         p_before=NEWEST_FIRST.start_of(wanted.cursor),
         p_everybody=wanted.owner == "all",
-        p_limit=wanted.limit + 1,
+        p_limit=wanted.limit,
+        p_look=most,
     )
-    ids, next_cursor = NEWEST_FIRST.cut([{"id": one} for one in found], wanted.limit)
-    if not ids:
-        return Page(items=[], next_cursor=None)
-    query = session.database.table("webhook_events").select(SUMMARY_COLUMNS)
-    rows = await run(query.in_("id", [one["id"] for one in ids]).order("id", desc=True))
-    items = [EventSummary.model_validate(row) for row in rows]
-    return Page(items=items, next_cursor=next_cursor)
+    rows: list[Row] = []
+    if found["ids"]:
+        query = session.database.table("webhook_events").select(SUMMARY_COLUMNS)
+        rows = await run(query.in_("id", found["ids"]).order("id", desc=True))
+    return Looked.of(found, [EventSummary.model_validate(row) for row in rows])
 
 
 async def get_logged_event(session: UserSession, event_id: UUID) -> LoggedEvent:
@@ -117,9 +123,12 @@ def _narrowed(query: Any, wanted: LogQuery) -> Any:
     query = query.in_("status", [wanted.status] if wanted.status else ["processed", "failed"])
     if wanted.event_type is not None:
         query = equals(query, "event_type", wanted.event_type)
+    # Ids are made in order of time, so they bound what is read. A minute more, for clocks that differ.
     if wanted.since is not None:
+        query = query.gte("id", first_id_at(wanted.since, -CLOCKS_DIFFER_SECONDS))
         query = query.gte("created_at", wanted.since.isoformat())
     if wanted.until is not None:
+        query = query.lt("id", first_id_at(wanted.until, CLOCKS_DIFFER_SECONDS))
         query = query.lt("created_at", wanted.until.isoformat())
     return query
 

@@ -37,6 +37,7 @@ another tells it to look again.
 """
 
 SWEEP_SECONDS = 5.0
+COUNT_SECONDS = 15.0
 MIN_ALARM_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
 
@@ -131,6 +132,21 @@ async def listen(database_url: str, workers: dict[str, Worker], ready: Callable[
         await asyncio.sleep(pause(failures))
 
 
+async def count_activity(database_url: str, seconds: float = COUNT_SECONDS) -> None:
+    """Have what came in and went out counted now and then, as pg_cron does hosted."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                database_url, autocommit=True
+            ) as connection:
+                while True:
+                    await connection.execute("select private.count_activity()")
+                    await asyncio.sleep(seconds)
+        except psycopg.Error as error:
+            logger.warning("activity cannot be counted: %s", type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
 async def serve(
     database_url: str, functions_url: str, secret: str, ready: Callable[[], None]
 ) -> None:
@@ -147,6 +163,7 @@ async def serve(
         jobs.append(sweep(workers.values()))
         if database_url:
             jobs.append(listen(database_url, workers, ready))
+            jobs.append(count_activity(database_url))
         else:
             ready()
         tasks = asyncio.gather(*jobs)

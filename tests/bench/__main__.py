@@ -1,4 +1,4 @@
-"""`make bench`: measures on a stack of its own what functions reach, and how they start. Ratios count, not seconds."""
+"""`make bench`: measures on a stack of its own what functions and pages reach, and how functions start. Ratios count."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import postgres
 import stack as local_stack
 from layout import on_free_ports, open_stack
-from tests.bench import claim, cold_start, delivery, ingest, pipeline
+from tests.bench import claim, cold_start, console, delivery, ingest, pipeline
 from tests.running_stack import RunningStack
 
 
 def main(parts: list[str]) -> None:
-    """Runs the named parts (ingest, pipeline, claim, delivery, cold_start), or all."""
+    """Runs the named parts (ingest, pipeline, claim, delivery, console, cold_start), or all."""
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder:
         own = open_stack(on_free_ports(Path(folder)))
         try:
@@ -29,6 +29,8 @@ def main(parts: list[str]) -> None:
                 claim.report(stack, user)
             if not parts or "delivery" in parts:
                 delivery.report(stack)
+            if not parts or "console" in parts:
+                console.report(stack)
             if not parts or "cold_start" in parts:
                 cold_start.report(stack, user)
         finally:

@@ -104,6 +104,10 @@ class Reader:
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{self.base}/")
 
+    def wait_until_found(self) -> None:
+        """Until a log that looks further has come to an end of that."""
+        self.page.wait_for_selector("#look progress", state="detached")
+
     def wait_for(self, selector: str, **options: Any) -> None:
         self.page.wait_for_selector(selector, **options)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -68,17 +69,31 @@ class Account:
         raise AssertionError(f"The event has not come to {facts}: {event}")
 
 
-def post_signed(url: str, scheme_name: str, secret: str, payload: Any) -> str:
+def signed(scheme_name: str, secret: str, payload: Any) -> tuple[bytes, dict[str, str]]:
+    """A webhook's body and headers, as the endpoint's source would send them."""
     scheme = scheme_named(scheme_name)
     body = json.dumps(payload).encode()
     headers = scheme.sign(
         body, secret, scheme.settings({}), int(time.time()), delivery_id=str(uuid.uuid4())
     )
-    answer = httpx.post(
-        url, content=body, headers={"Content-Type": "application/json", **headers}, timeout=30
-    )
+    return body, {"Content-Type": "application/json", **headers}
+
+
+def post_signed(url: str, scheme_name: str, secret: str, payload: Any) -> str:
+    body, headers = signed(scheme_name, secret, payload)
+    answer = httpx.post(url, content=body, headers=headers, timeout=30)
     assert answer.is_success, answer.text
     return str(answer.json()["data"]["id"])
+
+
+def post_with_curl(url: str, scheme_name: str, secret: str, payload: Any) -> str:
+    """The same, posted by curl."""
+    body, headers = signed(scheme_name, secret, payload)
+    options = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    command = ["curl", "-sS", "--fail-with-body", url, *options, "--data-binary", "@-"]
+    answer = subprocess.run(command, input=body, capture_output=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return str(json.loads(answer.stdout)["data"]["id"])
 
 
 def order(number: int, **more: Any) -> dict[str, Any]:
@@ -108,6 +123,48 @@ def add_history(database: Connection, account: Account, endpoint_id: str, webhoo
             for place in range(busy if minute < 180 else 1 + busy // 4):
                 _add_event(cursor, account, endpoint_id, at, is_failed=(minute + place) % 23 == 0)
                 _add_attempt(cursor, account, webhook_id, delivery["id"], published, at, place)
+    count_anew(database)
+
+
+def count_anew(database: Connection) -> None:
+    """Has the sweep count what was put in behind its back."""
+    database.execute("truncate private.activity_progress, public.activity")
+    is_counted = False
+    while not is_counted:
+        row = database.execute(
+            "select private.count_activity() > now() - interval '3 minutes' as is_counted"
+        ).fetchone()
+        is_counted = row is not None and bool(row["is_counted"])
+
+
+def add_past(
+    database: Connection, account: Account, endpoint_id: str, events: int, straws: int = 0
+) -> uuid.UUID:
+    """So many processed events, a minute apart from midnight of 2026-03-01 on, UTC; the id of the first, the needle.
+
+    The newest of them say that they are straws.
+    """
+    rows = database.execute(
+        "insert into public.webhook_events (id, endpoint_id, user_id, event_type, payload, scheme, dedupe_key, status,"
+        " stage, entity_table, is_person, processed_at, created_at)"
+        " select encode(overlay(uuid_send(private.first_id_at(t.at)) placing"
+        " substring(uuid_send(gen_random_uuid()) from 7) from 7), 'hex')::uuid, %(endpoint)s, %(user)s,"
+        " 'order.completed', jsonb_build_object('note', case"
+        " when t.n = 0 then 'haystack needle' when t.n > %(events)s - %(straws)s then 'straw' else 'hay' end), 'none',"
+        " 'id:' || t.n, 'processed', 'done', 'order', true, t.at, t.at"
+        " from (select n, '2026-03-01Z'::timestamptz + n * interval '1 minute' as at"
+        " from generate_series(0, %(events)s) n) t"
+        " returning id, payload ->> 'note' as note",
+        {
+            "endpoint": endpoint_id,
+            "user": account.user.id,
+            "events": events,
+            "straws": straws,
+        },
+    ).fetchall()
+    (needle,) = (row["id"] for row in rows if "needle" in row["note"])
+    found: uuid.UUID = needle
+    return found
 
 
 def _id_at(at: datetime) -> uuid.UUID:

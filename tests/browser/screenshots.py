@@ -29,6 +29,12 @@ from tests.running_stack import RunningStack, User
 
 SIZES: Mapping[str, ViewportSize] = {"desktop": DESKTOP, "phone": PHONE}
 SCHEMES = ("light", "dark")
+README_PICTURES = (
+    ("console-overview", "overview-day", "light"),
+    ("console-queue", "queue", "light"),
+    ("console-webhook", "webhook", "dark"),
+)
+"""What the README shows: the file's name, the page, the scheme."""
 
 
 @contextmanager
@@ -59,12 +65,25 @@ def take(
             reader.page.set_viewport_size(viewport)
             for name, path in paths.items():
                 reader.go(path)
+                reader.wait_until_found()
                 reader.page.wait_for_timeout(400)
                 target = to / f"{name}-{size}-{scheme}.png"
                 reader.page.screenshot(path=target, full_page=True)
                 print(target)
         for problem in reader.problems:
             print("  ", problem)
+        reader.context.close()
+
+
+def take_for_readme(
+    browser: Browser, base: str, user: User, paths: Mapping[str, str], to: Path
+) -> None:
+    """What a window on a desk shows of three pages, to be put into .github/."""
+    for name, page, scheme in README_PICTURES:
+        reader = Reader.open(browser, base, color_scheme=scheme)
+        reader.sign_in(user)
+        reader.go(paths[page]).wait_for_timeout(400)
+        reader.page.screenshot(path=to / f"{name}.png")
         reader.context.close()
 
 
@@ -77,8 +96,9 @@ def main(folder: Path) -> None:
             sights = furnish(
                 Account(running.sign_up("ada"), running.functions_url), receiver, database
             )
-        (folder / "full").mkdir(parents=True, exist_ok=True)
-        (folder / "empty").mkdir(exist_ok=True)
+        for part in ("full", "empty", "readme"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        take_for_readme(browser, base, sights.account.user, sights.paths, folder / "readme")
         take(browser, base, None, {"sign-in": "/sign-in"}, folder / "full")
         take(browser, base, sights.account.user, sights.paths, folder / "full")
         take(browser, base, running.sign_up("new"), EMPTY_PAGES, folder / "empty")

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import httpx
+
+from functions.console.lists import PAGE_SIZE
 from receiver import Receiver, Reply
-from tests.browser.scenery import Account, Connection, add_history, order
+from tests.browser.scenery import Account, Connection, add_history, add_past, order, signed
 
 EMPTY_PAGES = {
     "overview": "/",
     "endpoints": "/endpoints",
     "queue": "/queue",
     "log": "/log",
+    "log-nothing-found": "/log?text=nowhere",
     "webhooks": "/webhooks",
     "rules": "/rules",
+    "settings": "/settings",
 }
 PLAIN_PAGES = {
     "overview": "/?window=hour",
     "overview-day": "/?window=day",
+    "overview-week": "/?window=week",
     "endpoints": "/endpoints",
     "endpoint-new": "/endpoints/new?scheme=hmac",
     "queue": "/queue",
     "log": "/log",
     "log-failed": "/log?status=failed",
+    "log-found": "/log?text=needle",
+    "log-look-further": "/log?text=straw",
+    "log-nothing-found": "/log?text=nowhere",
     "webhooks": "/webhooks",
     "webhook-new": "/webhooks/new",
     "rules": "/rules",
@@ -50,11 +59,18 @@ def furnish(account: Account, receiver: Receiver, database: Connection) -> Sight
         receiver.url, name="Warehouse", events=["order.*", "invoice.paid"]
     )
     bad = account.create_webhook(f"{receiver.url}/gone", name="Old billing", events=["invoice.*"])
+    account.create_webhook(
+        f"{receiver.url}/services", name="Support channel", kind="slack", events=["ticket.created"]
+    )
     rule = account.api("POST", "/rules", RULE)
     account.api("POST", "/rules", RULE | {"name": "Welcome creators", "entityTable": "influencer"})
     kind = account.api("POST", "/entity-types", ENTITY_TYPE)
     receiver.reply = lambda request: Reply(503 if request.path.endswith("gone") else 200)
     add_history(database, account, shop["id"], good["id"])
+    # As many as fill a page, in the first stretch that is looked through: so the page asks before it looks further.
+    add_past(database, account, shop["id"], events=1500, straws=PAGE_SIZE)
+    for secret in ("another", "an old one"):
+        httpx.post(shop["url"], content=b"{}", headers=signed("webhook_signature", secret, {})[1])
     account.publish("invoice.paid", id="in_1")
     waiting = [account.send(shop, **event) for event in WAITING]
     through = account.send(shop, **order(100))

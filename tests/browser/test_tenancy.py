@@ -25,12 +25,17 @@ def test_a_second_user_sees_none_of_it_and_an_admin_all(
     webhook = anna.create_webhook(receiver.url, name="Anna's warehouse")
     rule = anna.api("POST", "/rules", {"name": "Anna's rule", "entityTable": "order"})
     event_id = anna.send(endpoint, **order(1))
-    anna.wait_until(event_id, stage="review")
+    through = anna.send(endpoint, **order(2))
+    for one in (event_id, through):
+        anna.wait_until(one, stage="review")
+    anna.api("POST", f"/queue/{through}/approve")
+    anna.wait_until(through, status="processed")
     pages = (
         f"/endpoints/{endpoint['id']}",
         f"/webhooks/{webhook['id']}",
         f"/rules/{rule['id']}/edit",
         f"/log/{event_id}",
+        f"/log/{through}",
     )
 
     reader = console.open(ben.user)
@@ -49,6 +54,8 @@ def test_a_second_user_sees_none_of_it_and_an_admin_all(
     page = console.open(admin.user).page
     page.goto(f"{console.base}/endpoints")
     expect(page.get_by_text("Anna's shop")).to_have_count(0)
+    page.goto(f"{console.base}/")
+    expect(page.get_by_text("Nothing comes in yet")).to_be_visible()
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("button", name="Show everybody's rows").click()
     for path, words in (
@@ -56,9 +63,14 @@ def test_a_second_user_sees_none_of_it_and_an_admin_all(
         ("/webhooks", "Anna's warehouse"),
         ("/rules", "Anna's rule"),
         ("/queue", "Anna's shop"),
+        ("/log", "Anna's shop"),
+        (f"/log/{through}", "Create entity"),
     ):
         page.goto(f"{console.base}{path}")
         expect(page.locator("#live").get_by_text(words).first).to_be_visible()
+    page.goto(f"{console.base}/")
+    tile = page.locator("#tiles > div").filter(has_text="Events in")
+    expect(tile.locator("dd").first).not_to_have_text("0")
     page.get_by_role("button", name="Show mine only").click()
     page.goto(f"{console.base}/endpoints")
     expect(page.get_by_text("Anna's shop")).to_have_count(0)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from receiver import Receiver, Reply
 from tests.browser.conftest import Connection, Console
-from tests.browser.scenery import Account, order, post_signed
+from tests.browser.scenery import Account, add_past, order, post_with_curl
 
 
 def create_endpoint(page: Page, name: str) -> tuple[str, str]:
@@ -36,7 +36,7 @@ def test_from_an_address_to_a_processed_event_without_reloading(
     page.get_by_role("link", name="Queue").click()
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
     page.evaluate("window.stayed = true")
-    event_id = post_signed(url, "webhook_signature", secret, order(1))
+    event_id = post_with_curl(url, "webhook_signature", secret, order(1))
     row = page.locator(f"#event-{event_id}")
     expect(row).to_be_visible()
     expect(page.locator("#review-count")).to_contain_text("1")
@@ -214,3 +214,31 @@ def test_what_changes_swaps_alone_and_nothing_jumps(
     assert page.evaluate("(id) => document.getElementById(id).mark", f"event-{first}") == "the same"
     expect(row.locator(".choose")).to_be_checked()
     expect(row.get_by_text("ada20@example.com")).to_be_visible()
+
+
+def test_an_old_event_is_found_by_its_text_and_by_when_it_came(
+    console: Console, make_account: Callable[[], Account], database: Connection
+) -> None:
+    account = make_account()
+    endpoint = account.create_endpoint(defaultEntityTable="order")
+    needle = add_past(database, account, endpoint["id"], events=2500)
+    page = console.open(account.user, timezone_id="Asia/Kolkata").page
+    page.goto(f"{console.base}/log")
+    page.get_by_label("Text").fill("haystack needle")
+    page.get_by_role("button", name="Show").click()
+    row = page.locator(f"#event-{needle}")
+    expect(row).to_be_visible()
+    expect(row.locator("time")).not_to_contain_text("UTC")
+    expect(page.get_by_text("That is all: every event was looked at.")).to_be_visible()
+
+    page.goto(f"{console.base}/log")
+    page.get_by_label("From").fill("2026-03-01T05:30:00")
+    page.get_by_label("To", exact=True).fill("2026-03-01T05:31:00")
+    page.get_by_role("button", name="Show").click()
+    # Midnight in London is half past five in Kolkata.
+    assert "from=2026-03-01T00%3A00%3A00.000Z" in page.url
+    expect(page.locator("#events tr")).to_have_count(1)
+    expect(row).to_be_visible()
+    expect(page.get_by_label("From")).to_have_value("2026-03-01T05:30")
+    page.reload()
+    expect(row).to_be_visible()

@@ -23,6 +23,7 @@ READ = frozenset({"select"})
 ALL = frozenset({"select", "insert", "update", "delete"})
 
 TABLES: dict[str, frozenset[str]] = {
+    "activity": READ,
     "audit_logs": READ,
     "chat_messages": ALL,
     "classification_overrides": READ | {"delete"},
@@ -103,6 +104,7 @@ COLUMNS[("webhook_endpoints", "update")] = COLUMNS[("webhook_endpoints", "insert
 COLUMNS[("webhooks", "update")] = COLUMNS[("webhooks", "insert")]
 
 PRIVATE_TABLES: dict[str, frozenset[str]] = {
+    "activity_progress": READ | {"insert", "update"},
     "admins": frozenset(),
     "endpoint_secrets": READ,
     "rate_limit_windows": READ | {"insert", "update"},
@@ -130,6 +132,7 @@ def owner_column(table: str) -> str:
 
 def key_columns(table: str) -> list[str]:
     composite = {
+        "activity": ["source_id", "direction", "seconds", "starts_at"],
         "entity_tags": ["entity_id", "tag"],
         "entity_roles": ["entity_id", "role"],
         "event_replay_differences": ["replay_id", "webhook_event_id"],
@@ -199,6 +202,11 @@ def _make_rows(connection: Connection, owner: uuid.UUID) -> None:
     make_webhook(connection, owner)
     publish(connection, owner)
     work_deliveries(connection)
+    connection.execute(
+        "insert into public.activity"
+        " select * from private.count_events(60, '2026-01-01Z', '2100-01-01Z', %s, null, true)",
+        [owner],
+    )
     call(connection, "record_refusals", p_refusals=[refusal(endpoint)])
     fetched = make_endpoint(connection, owner, scheme="github")
     call_as(

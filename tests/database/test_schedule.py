@@ -220,7 +220,7 @@ def test_a_sweep_over_nothing_calls_nothing(hosted_database: Connection) -> None
     assert calls(hosted_database) == []
 
 
-def test_cron_is_told_to_sweep_and_to_delete(hosted_database: Connection) -> None:
+def test_cron_is_told_to_sweep_to_count_and_to_delete(hosted_database: Connection) -> None:
     add_cron(hosted_database)
 
     answer = one(hosted_database, "select private.schedule() as answer")["answer"]
@@ -228,7 +228,12 @@ def test_cron_is_told_to_sweep_and_to_delete(hosted_database: Connection) -> Non
     assert answer == {"scheduled": True, "keep_days": 90, "calls": False}
     told = jobs(hosted_database)
     assert told["switchhook-sweep"]["schedule"] == "5 seconds"
-    assert told.keys() == {"switchhook-sweep", "switchhook-retention", "switchhook-history"}
+    assert told.keys() == {
+        "switchhook-sweep",
+        "switchhook-activity",
+        "switchhook-retention",
+        "switchhook-history",
+    }
 
 
 def test_every_job_runs(hosted_database: Connection) -> None:
@@ -265,7 +270,7 @@ def test_scheduling_again_keeps_what_was_chosen(hosted_database: Connection) -> 
     assert (
         jobs(hosted_database)["switchhook-retention"]["command"] == "select private.delete_old(7)"
     )
-    assert len(jobs(hosted_database)) == 3
+    assert len(jobs(hosted_database)) == 4
 
 
 def test_without_cron_scheduling_says_so(hosted_database: Connection) -> None:

@@ -210,6 +210,20 @@ def test_it_listens_again_after_its_connection_was_cut(
     wait_for(lambda: functions.calls[RULES] > before, seconds=2)
 
 
+def test_it_has_activity_counted(
+    running: subprocess.Popen[bytes], database: psycopg.Connection[Any]
+) -> None:
+    database.execute("update private.activity_progress set counted_until = '2026-01-01Z'")
+
+    def is_counted() -> bool:
+        row = database.execute(
+            "select counted_until > '2026-01-01Z' as counted from private.activity_progress"
+        ).fetchone()
+        return row is not None and row["counted"]
+
+    wait_for(is_counted, seconds=40)
+
+
 def test_sigterm_ends_it_cleanly(running: subprocess.Popen[bytes]) -> None:
     running.send_signal(signal.SIGTERM)
 

@@ -16,12 +16,13 @@ from functions.console.scheme_guides import GUIDES
 from functions.console.scheme_settings import every_setting, settings_of
 from functions.console.visits import Visit, get, post
 from shared.errors import Conflict, InvalidRequest
-from shared.management import endpoints, entity_types
+from shared.management import endpoints, entity_types, refusals
 from shared.management.endpoint_models import Endpoint, EndpointChanges, RotateSecret
-from shared.management.models import ListQuery
+from shared.management.models import ListQuery, PageQuery
 from shared.signatures import SCHEMES
 
 RECENT = timedelta(hours=24)
+REFUSALS_SHOWN = 20
 
 
 async def show_list(visit: Visit) -> Response:
@@ -39,6 +40,9 @@ async def show_one(visit: Visit) -> Response:
     endpoint = await endpoints.get_endpoint(visit.session, _id(visit))
     activity = await _activity(visit, [endpoint])
     command = await endpoints.get_sample_curl(visit.session, endpoint.id)
+    refused = await refusals.list_refusals(
+        visit.session, endpoint.id, PageQuery(limit=REFUSALS_SHOWN)
+    )
     return await visit.live_page(
         "endpoint.html",
         "endpoint_live.html",
@@ -46,7 +50,8 @@ async def show_one(visit: Visit) -> Response:
         activity=activity.get(str(endpoint.id)),
         guide=GUIDES[endpoint.scheme],
         curl=command.curl,
-        refusals=None,
+        refusals=refused.items,
+        has_more_refusals=refused.next_cursor is not None,
     )
 
 

@@ -4,39 +4,74 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.responses import PlainTextResponse, Response
 
 from functions.console.formatting import plain_json
-from functions.console.lists import PAGE_SIZE, choices, cursor_of
+from functions.console.lists import FIRST_LOOK, FURTHER_LOOK, PAGE_SIZE, choices, cursor_of
 from functions.console.visits import Visit, get, post
 from shared.errors import InvalidRequest
 from shared.management import log, queue
+from shared.management.events import EventSummary, Looked
 from shared.management.log import LogQuery
 from shared.management.queue import REASONS, ReprocessMany
 
+LOOKS_BY_ITSELF = 10
+"""So many further looks a page takes until it asks its reader whether to go on."""
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
-STEPS = ("classify", "override", "approve", "prepare", "rules")
+STOP_POLLING = 286
+"""htmx takes the answer, and asks no more."""
 
 
 async def show(visit: Visit) -> Response:
     wanted = _wanted(visit)
-    text = visit.request.query_params.get("text", "").strip()[:200]
-    page = (
-        await log.search_log(visit.session, wanted, text)
-        if text
-        else await log.list_log(visit.session, wanted)
-    )
-    return await visit.live_page(
+    text = _text(visit)
+    most = FURTHER_LOOK if wanted.cursor else FIRST_LOOK
+    page = await log.look_through_log(visit.session, wanted, text, most)
+    response = await visit.live_page(
         "log.html",
         "log_live.html",
         page=page,
+        look=_look(visit, page, 0),
         wanted=wanted,
         text=text,
         spans=SPANS,
+        moments={name: _moment(visit, name) for name in ("from", "to")},
         **await choices(visit),
     )
+    if page.looked_back_to is not None and response.status_code == 200 and visit.is_htmx:
+        # What further looks find stands below the live list, so from here on it must not move.
+        response.status_code = STOP_POLLING
+    return response
+
+
+async def look_further(visit: Visit) -> Response:
+    """The rows of a further look, and where to go on from it."""
+    wanted = _wanted(visit)
+    number = visit.request.query_params.get("look", "")
+    page = await log.look_through_log(visit.session, wanted, _text(visit), FURTHER_LOOK)
+    look = _look(visit, page, int(number) if number.isdecimal() and len(number) < 9 else 0)
+    return visit.fragment("log_further.html", page=page, look=look)
+
+
+def _look(visit: Visit, page: Looked[EventSummary], number: int) -> dict[str, Any]:
+    """Whether a page goes on looking by itself, and what it asks for then."""
+    shown = visit.request.query_params.get("shown", "")
+    total = len(page.items) + (int(shown) if shown.isdecimal() and len(shown) < 9 else 0)
+    query = {
+        name: value
+        for name, value in visit.request.query_params.items()
+        if name not in {"cursor", "look", "shown"}
+    }
+    rest = query | {"cursor": page.next_cursor or ""}
+    return {
+        "by_itself": total < PAGE_SIZE and (number + 1) % LOOKS_BY_ITSELF != 0,
+        "total": total,
+        "next": urlencode(rest | {"look": number + 1, "shown": total}),
+        "page": urlencode(rest),
+    }
 
 
 async def show_one(visit: Visit) -> Response:
@@ -77,13 +112,31 @@ def _wanted(visit: Visit) -> LogQuery:
         "cursor": cursor_of(visit),
     }
     span = SPANS.get(query.get("span", ""))
-    if span is not None:
-        values["since"] = datetime.now(UTC) - span
+    since = [datetime.now(UTC) - span] if span else []
+    begins, ends = _moment(visit, "from"), _moment(visit, "to")
+    values["since"] = max([*since, *([begins] if begins else [])], default=None)
+    values["until"] = ends
     given = {name: value for name, value in values.items() if value}
     try:
         return LogQuery.model_validate(given | {"limit": PAGE_SIZE, "owner": visit.owner})
     except ValueError:
         raise InvalidRequest("There is no such filter") from None
+
+
+def _text(visit: Visit) -> str:
+    return visit.request.query_params.get("text", "").strip()[:200]
+
+
+def _moment(visit: Visit, name: str) -> datetime | None:
+    """A time of the address: UTC, or in the zone that it names."""
+    text = visit.request.query_params.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest("This is no time: 2026-11-25T10:00 would be one") from None
 
 
 def _id(visit: Visit) -> UUID:
@@ -94,6 +147,7 @@ def _id(visit: Visit) -> UUID:
 ROUTES = (
     get("/log", show),
     post("/log/reprocess", reprocess_many),
+    get("/log/further", look_further),
     get("/log/{event_id:uuid}", show_one),
     get("/log/{event_id:uuid}/body", show_body),
 )

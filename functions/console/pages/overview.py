@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,10 +24,11 @@ class Window:
     refresh_seconds: int
     """The longer it is, the more there is to count, and the less one moment changes."""
 
-    def bounds(self, now: datetime) -> tuple[datetime, datetime]:
-        seconds = self.piece.total_seconds()
+    def arguments(self, now: datetime) -> dict[str, Any]:
+        """What the RPCs take that count activity."""
+        seconds = int(self.piece.total_seconds())
         until = datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
-        return until - self.piece * self.points, until
+        return {"p_seconds": seconds, "p_until": until.isoformat(), "p_points": self.points}
 
     @property
     def minutes(self) -> float:
@@ -48,17 +50,13 @@ async def enter(request: Request) -> Response:
 async def show(visit: Visit) -> Response:
     name = visit.request.query_params.get("window", "hour")
     window = WINDOWS.get(name, WINDOWS["hour"])
-    since, until = window.bounds(datetime.now(UTC))
     told = await visit.session.database.call(
         "get_overview",
-        p_since=since.isoformat(),
-        p_until=until.isoformat(),
-        p_points=window.points,
+        **window.arguments(datetime.now(UTC)),
         p_everybody=visit.wants_everybody,
     )
     for direction in ("in", "out"):
-        for point in told[direction]["series"]:
-            point["at"] = datetime.fromisoformat(point["at"])
+        read_times(told[direction]["series"])
     has_endpoint = await _has_any(visit, "webhook_endpoints")
     return await visit.live_page(
         "overview.html",
@@ -69,6 +67,12 @@ async def show(visit: Visit) -> Response:
         told=told,
         has_endpoint=has_endpoint,
     )
+
+
+def read_times(series: list[dict[str, Any]]) -> None:
+    """Makes times of what stands for them in JSON."""
+    for point in series:
+        point["at"] = datetime.fromisoformat(point["at"])
 
 
 async def _has_any(visit: Visit, table: str) -> bool:

@@ -1,14 +1,19 @@
-"""Settings: whose rows are shown, and what events can be and become."""
+"""Settings: whose rows are shown, what events can be and become, Slack, and how long things are kept."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from starlette.responses import Response
 
 from functions.console import sessions
 from functions.console.visits import Visit, get, post
-from shared.errors import Forbidden
+from shared.database import run
+from shared.errors import Forbidden, InvalidRequest
 from shared.management import entity_types, event_types
 from shared.management.models import ListQuery
+
+MOST_DAYS = 3650
 
 
 async def show(visit: Visit) -> Response:
@@ -21,7 +26,35 @@ async def show(visit: Visit) -> Response:
         visit.session,
         ListQuery(limit=100, owner=visit.owner, cursor=query.get("events") or None),
     )
-    return await visit.page("settings.html", entity_types=types, event_types=events)
+    retention = await visit.session.database.call("get_retention")
+    return await visit.page(
+        "settings.html",
+        entity_types=types,
+        event_types=events,
+        slack=await _slack(visit),
+        keep_days=retention["keep_days"],
+    )
+
+
+async def set_retention(visit: Visit) -> Response:
+    """Lets an admin choose how long what has been finished is kept."""
+    days = visit.form.number("keepDays")
+    if not isinstance(days, int) or not 0 <= days <= MOST_DAYS:
+        raise InvalidRequest(f"Days are a whole number up to {MOST_DAYS}; 0 keeps everything")
+    told = await visit.session.database.call("set_retention", p_keep_days=days)
+    kept = f"kept for {told['keep_days']} days" if told["keep_days"] else "always kept"
+    return visit.go("/settings", f"What is finished is {kept} from now on")
+
+
+async def _slack(visit: Visit) -> list[dict[str, Any]]:
+    """The webhooks that are messages in Slack, up to 100."""
+    query = visit.session.database.table("webhooks").select(
+        "id,name,active,disabled_reason,events,created_by"
+    )
+    if visit.owner == "me":
+        query = query.eq("created_by", visit.session.user_id)
+    rows: list[dict[str, Any]] = await run(query.eq("kind", "slack").order("name").limit(100))
+    return rows
 
 
 async def see_everybody(visit: Visit) -> Response:
@@ -42,4 +75,5 @@ async def see_everybody(visit: Visit) -> Response:
 ROUTES = (
     get("/settings", show),
     post("/settings/everybody", see_everybody),
+    post("/settings/retention", set_retention),
 )

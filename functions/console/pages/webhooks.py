@@ -10,17 +10,16 @@ from uuid import UUID
 from starlette.responses import Response
 
 from functions.console.forms import as_model
-from functions.console.lists import list_query
-from functions.console.pages.overview import WINDOWS
+from functions.console.lists import FIRST_LOOK, FURTHER_LOOK, list_query
+from functions.console.pages.overview import WINDOWS, read_times
 from functions.console.visits import Visit, get, post
 from functions.console.webhook_form import changed_fields, form_values, new_fields, values_of
 from shared.errors import InvalidRequest, ServiceUnavailable
-from shared.management import deliveries, event_types, webhook_stats, webhook_trials, webhooks
+from shared.management import deliveries, event_types, webhook_trials, webhooks
 from shared.management.deliveries import DeliveryQuery
 from shared.management.endpoint_models import RotateSecret
 from shared.management.models import ListQuery
 from shared.management.webhook_models import Webhook, WebhookChanges
-from shared.management.webhook_stats import StatsQuery
 from shared.management.webhook_trials import Trial
 from shared.profiles import PROFILES
 
@@ -47,11 +46,15 @@ async def show_one(visit: Visit) -> Response:
         raise InvalidRequest("There is no such filter") from None
     name = query.get("window", "day")
     window = WINDOWS.get(name, WINDOWS["day"])
-    since, until = window.bounds(datetime.now(UTC))
-    stats = await webhook_stats.get_webhook_stats(
-        visit.session, webhook.id, StatsQuery(since=since, until=until, points=window.points)
+    stats = await visit.session.database.call(
+        "get_webhook_activity",
+        p_webhook_id=str(webhook.id),
+        **window.arguments(datetime.now(UTC)),
     )
-    sent = await deliveries.list_deliveries(visit.session, webhook.id, wanted)
+    read_times(stats["series"])
+    sent = await deliveries.look_through_deliveries(
+        visit.session, webhook.id, wanted, FURTHER_LOOK if wanted.cursor else FIRST_LOOK
+    )
     return await visit.live_page(
         "webhook.html",
         "webhook_live.html",
@@ -63,13 +66,13 @@ async def show_one(visit: Visit) -> Response:
         windows=WINDOWS,
         chosen=name if name in WINDOWS else "day",
         window=window,
-        series=[_point(point) for point in stats.series],
         spans=SPANS,
     )
 
 
 async def show_new(visit: Visit) -> Response:
-    return await _form(visit, None, form_values({}))
+    kind = "slack" if visit.request.query_params.get("kind") == "slack" else "http"
+    return await _form(visit, None, form_values({"kind": kind}))
 
 
 async def create(visit: Visit) -> Response:
@@ -168,18 +171,6 @@ async def _health(visit: Visit, shown: list[Webhook]) -> dict[str, Any]:
         if row["last"] is not None:
             row["last"]["at"] = datetime.fromisoformat(row["last"]["at"])
     return {row["id"]: row for row in rows}
-
-
-def _point(point: webhook_stats.Point) -> dict[str, Any]:
-    """A piece of time as charts have it."""
-    return {
-        "at": point.at,
-        "total": point.succeeded + point.failed,
-        "good": point.succeeded,
-        "bad": point.failed,
-        "p50_ms": point.latency_p50_ms,
-        "p95_ms": point.latency_p95_ms,
-    }
 
 
 def _id(visit: Visit) -> UUID:

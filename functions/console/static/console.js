@@ -26,6 +26,19 @@ function localise(within) {
   }
 }
 
+// What is written into a field for times is in the reader's zone, and sent in UTC under the field's name.
+function sendInUtc(field) {
+  const sent = document.createElement("input");
+  sent.type = "hidden";
+  sent.name = field.name;
+  sent.value = field.value && `${field.value}Z`;
+  field.removeAttribute("name");
+  const date = new Date(sent.value);
+  if (!Number.isNaN(date.valueOf())) field.value = new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+  field.after(sent);
+  field.addEventListener("input", () => { sent.value = field.value && new Date(field.value).toISOString(); });
+}
+
 // ---- live parts: only what changed is swapped, by the id of rows and pieces, so nothing jumps
 const served = new WeakMap(); // element → its HTML as the server sent it
 
@@ -156,6 +169,7 @@ function toast(words, isWrong = false) {
   one("#toasts").append(paragraph);
   setTimeout(() => paragraph.remove(), isWrong ? 9000 : 5000);
 }
+document.addEventListener("htmx:load", (event) => localise(event.detail.elt));
 document.addEventListener("toast", (event) => toast(event.detail.value));
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr, elt } = event.detail;
@@ -286,6 +300,8 @@ document.addEventListener("click", (event) => {
 
 remember(document);
 localise(document);
+all("[data-moment]").forEach(sendInUtc);
+all("[data-zone]").forEach((words) => words.remove());
 all("[data-choices]").forEach(showChosen);
 all("[data-scheme-form]").forEach(showScheme);
 all("[data-action]").forEach(showAction);

@@ -201,7 +201,7 @@ def make_event(database: Connection) -> MakeEvent:
     """Puts an event of an endpoint into the queue, by default one that waits for review."""
 
     def make(endpoint: dict[str, Any], **columns: Any) -> str:
-        event_id = uuid7()
+        event_id = columns.pop("id", None) or uuid7()
         row: dict[str, Any] = {
             "id": event_id,
             "endpoint_id": endpoint["id"],

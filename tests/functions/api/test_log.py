@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
+from shared.management.events import first_id_at
 from tests.functions.api.conftest import Account, Connection, MakeEvent, data_of, refused
 
 PROCESSED = {"stage": "done", "status": "processed", "processed_at": "2026-01-02T03:04:05Z"}
@@ -58,8 +60,10 @@ async def test_any_event_type_can_be_asked_for(
 async def test_the_log_is_filtered_by_the_time_of_arrival(
     anna: Account, endpoint: dict[str, Any], make_event: MakeEvent
 ) -> None:
-    old = make_event(endpoint, created_at="2026-01-01T00:00:00Z", **PROCESSED)
-    new = make_event(endpoint, created_at="2026-01-02T00:00:00Z", **PROCESSED)
+    old, new = (
+        make_event(endpoint, id=first_id_at(at), created_at=at, **PROCESSED)
+        for at in (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
+    )
     assert await logged(anna, endpoint, since="2026-01-02T00:00:00Z") == [new]
     assert await logged(anna, endpoint, until="2026-01-02T00:00:00Z") == [old]
     assert await logged(anna, endpoint, since="2026-01-02T01:00:00+01:00") == [new]

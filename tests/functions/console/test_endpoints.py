@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime
 
+import httpx
+import pytest
+from uuid_utils.compat import uuid7
+
+from functions.console.pages.endpoints import REFUSALS_SHOWN
+from functions.console.visits import LIVE_VERSION
+from tests.database.factories import insert
 from tests.functions.console.conftest import (
     ENDPOINT,
     PUBLIC_URL,
     Browser,
+    Connection,
     create_endpoint,
     id_in,
     words_of,
 )
+from tests.running_stack import User
 
 
 async def test_a_secret_is_shown_once(anna: Browser) -> None:
@@ -73,3 +82,43 @@ async def test_an_endpoint_is_changed_switched_and_deleted(anna: Browser) -> Non
     assert "Switch on" in words_of(await anna.get(f"/endpoints/{endpoint_id}"))
     await anna.post(f"/endpoints/{endpoint_id}/delete")
     await anna.get(f"/endpoints/{endpoint_id}", 404)
+
+
+async def test_what_an_endpoint_refused_is_shown_with_the_reason(
+    anna: Browser, ben: Browser, database: Connection, users: tuple[User, ...]
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    path = f"/endpoints/{endpoint_id}"
+    page = await anna.get(path)
+    assert "turns up here with the reason" in words_of(page)
+    script = {"HX-Request": "true", LIVE_VERSION: version_of(page)}
+    await anna.get(path, 204, **script)
+    for number in range(REFUSALS_SHOWN + 1):
+        refuse(database, endpoint_id, users[0], f"<b>The signature is of {number}</b>")
+
+    live = await anna.get(path, 200, **script)
+    assert "&lt;b&gt;The signature is of 20&lt;/b&gt;" in live.text
+    assert "x-shop" in live.text
+    assert live.text.count('id="refusal-') == REFUSALS_SHOWN
+    assert f"The last {REFUSALS_SHOWN} that were not taken" in words_of(live)
+    assert "The signature" not in (await ben.get(path, 404)).text
+
+
+def version_of(page: httpx.Response) -> str:
+    return page.text.split('data-version="')[1].split('"')[0]
+
+
+def refuse(database: Connection, endpoint_id: str, owner: User, reason: str) -> None:
+    insert(
+        database,
+        "public.webhook_refusals",
+        id=uuid7(),
+        endpoint_id=endpoint_id,
+        user_id=owner.id,
+        status=401,
+        code="invalid_signature",
+        reason=reason,
+        method="POST",
+        headers={"x-shop": "<i>corner</i>"},
+        created_at=datetime.now(UTC),
+    )

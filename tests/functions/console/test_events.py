@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
+import pytest
+
+from functions.console.pages import log
 from tests.functions.console.conftest import (
     Browser,
     MakeEvent,
@@ -67,8 +71,50 @@ async def test_the_log_is_filtered_and_searched(anna: Browser, make_event: MakeE
     assert await found("type=person&status=failed") == {other}
     assert await found("status=processed") == set()
     assert await found("span=hour") == {needle, other}
+    assert await found("from=2026-01-01T00:00&to=2026-01-02T00:00:00Z") == set()
+    assert await found("from=2026-01-01T00:00:00%2B02:00") == {needle, other}
+    assert await found("to=2026-01-01T00:00:00") == set()
     assert "Nothing found" in words_of(await anna.get("/log?text=nowhere-to-be-found"))
     await anna.get("/log?status=lost", 400)
+    for wrong in ("yesterday", "2026-13-01T00:00", "0001-01-01T00:00%2B14:00"):
+        await anna.get(f"/log?from={wrong}", 400)
+
+
+async def test_a_search_is_gone_on_with_until_every_event_was_looked_at(
+    anna: Browser, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "FIRST_LOOK", 2)
+    monkeypatch.setattr(log, "FURTHER_LOOK", 2)
+    endpoint_id = await create_endpoint(anna)
+    needle = make_event(endpoint_id, **failed(payload={"note": "needle"}))
+    for _ in range(4):
+        make_event(endpoint_id, **failed())
+    page = await anna.get(f"/log?endpoint={endpoint_id}&text=needle")
+    seen = []
+    while "hx-get" in page.text.partition('id="look"')[2].partition(">")[0]:
+        assert "Looked back to" in words_of(page)
+        seen.append(needle in page.text)
+        path = page.text.partition('hx-get="/console/log/further?')[2].partition('"')[0]
+        page = await anna.get(f"/log/further?{unescape(path)}")
+    assert seen == [False, False]
+    assert f'id="event-{needle}"' in page.text
+    assert "every event was looked at" in words_of(page)
+    await anna.get("/log/further?cursor=nonsense", 400)
+
+
+async def test_a_live_log_that_has_to_look_further_holds_still(
+    anna: Browser, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    for _ in range(3):
+        make_event(endpoint_id, **failed())
+    path = f"/log?endpoint={endpoint_id}"
+    asked = {"X-Live-Version": "none", "HX-Request": "true"}
+    assert 'hx-trigger="every 4s' in (await anna.get(path)).text
+    await anna.get(path, 200, **asked)
+    monkeypatch.setattr(log, "FIRST_LOOK", 2)
+    await anna.get(path, 286, **asked)
+    assert 'hx-trigger="every 4s' not in (await anna.get(path)).text
 
 
 async def test_lists_go_on_where_the_page_before_ended(

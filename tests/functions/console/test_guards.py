@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from starlette.routing import Mount, Route
 
 from functions.console.guards import csrf_token
 from functions.console.pages import ROUTES
-from tests.functions.console.conftest import Browser, create_endpoint
+from tests.functions.console.conftest import Browser, create_endpoint, create_rule, create_webhook
 from tests.running_stack import User
 
 CHANGES = sorted({route.path for route in ROUTES if "POST" in (route.methods or ())})
+FORM = re.compile(r"<form[^>]*>")
 ID = "01a20000-0000-7000-8000-000000000000"
 
 
@@ -88,6 +90,24 @@ async def test_pages_hold_no_script_or_style_of_their_own(anna: Browser) -> None
         assert " onclick=" not in page
         assert page.count("<script") == page.count("<script src=")
         assert "http://" not in page.replace("http://127.0.0.1", "")
+
+
+async def test_what_cannot_be_undone_asks_first(anna: Browser) -> None:
+    endpoint_id = await create_endpoint(anna)
+    webhook_id = await create_webhook(anna)
+    rule_id = await create_rule(anna)
+    asked = set()
+    for path in (
+        f"/endpoints/{endpoint_id}",
+        f"/webhooks/{webhook_id}",
+        f"/rules/{rule_id}/edit",
+    ):
+        for tag in FORM.findall((await anna.get(path)).text):
+            action = tag.partition('action="')[2].partition('"')[0].rpartition("/")[2]
+            if action in {"delete", "rotate"}:
+                assert "data-confirm=" in tag, tag
+                asked.add((path, action))
+    assert len(asked) == 5
 
 
 async def test_every_page_is_there_under_both_addresses(app: Starlette, anna: Browser) -> None:
