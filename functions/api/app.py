@@ -15,7 +15,6 @@ from functions.api import docs
 from functions.api.resources import ROUTERS
 from functions.api.routing import NO_OTHER_TELEMETRY, VersionedPaths, on_validation_error
 from functions.api.settings import ApiSettings
-from shared import telemetry
 from shared.management.session import Backend, open_backend
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 from shared.version import VERSION
@@ -32,10 +31,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            telemetry.recording("api"),
-            open_backend(settings or ApiSettings()) as app.state.backend,
-        ):
+        async with open_backend("api", settings or ApiSettings()) as app.state.backend:
             yield
 
     app = FastAPI(

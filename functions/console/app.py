@@ -15,7 +15,6 @@ from functions.console.guards import SecurityHeaders
 from functions.console.pages import ROUTES, overview
 from functions.console.sessions import BASES, Sessions
 from functions.console.settings import ConsoleSettings
-from shared import telemetry
 from shared.management.session import Backend, open_backend
 from shared.responses import RequestIds, health_routes
 
@@ -29,10 +28,7 @@ def create_app(settings: ConsoleSettings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with (
-            telemetry.recording("console"),
-            open_backend(settings or ConsoleSettings()) as backend,
-        ):
+        async with open_backend("console", settings or ConsoleSettings()) as backend:
             app.state.backend, app.state.sessions = backend, Sessions(backend)
             yield
 
