@@ -252,8 +252,9 @@ class Telemetry:
             self._collector.avoid()
 
     def stop(self, *, within_seconds: float) -> None:
-        """Sends what there is, and records nothing more."""
-        self._stopping.run(within_seconds=within_seconds)
+        """Sends what there is, unless the collector did not take the last, and records nothing more."""
+        patience = within_seconds if self._collector.is_worth_waiting_for else 0.0
+        self._stopping.run(within_seconds=patience)
 
     def _flush(self) -> None:
         if self._tracers is not None:

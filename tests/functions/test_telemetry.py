@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ from tests.acceptance.instances import Instance
 from tests.database.deliveries import make_webhook, publish
 from tests.database.factories import insert
 from tests.functions.conftest import Connection, Endpoint, MakeEndpoint
-from tests.running_stack import RunningStack
+from tests.running_stack import RunningStack, User
 from tests.shared.telemetry.collector import Collector, Span, collecting
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
 CANARY = "canary-c01d5ee"
 """In secrets, payloads, headers and queries: none may be told."""
-FUNCTIONS = ("ingest", "classify", "dispatch")
+FUNCTIONS = ("ingest", "classify", "dispatch", "api")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def running(stack: RunningStack) -> Iterator[Running]:
         for function in FUNCTIONS:
             instances[function] = Instance.start(function, environment)
             opened.callback(instances[function].kill)
+            if function == "dispatch":
+                environment["DISPATCH_URL"] = f"{instances[function].url}/"
         for instance in instances.values():
             instance.wait_until_healthy()
         urls = {function: instance.url for function, instance in instances.items()}
@@ -238,6 +240,29 @@ def test_attempts_are_counted_by_outcome_and_a_failed_one_is_an_error(
         )
         assert points["http_error", "retry"].count >= 1
     assert running.collector.values("switchhook.delivery.wait")[()].unit == "s"
+    assert CANARY not in running.collector.text
+
+
+def test_a_test_send_is_one_trace_through_api_and_dispatch(
+    running: Running, receiver: Receiver, new_user: Callable[[], User]
+) -> None:
+    headers = {"Authorization": f"Bearer {new_user().token}"}
+    with httpx.Client(base_url=running.urls["api"], headers=headers, timeout=60) as client:
+        hook = {"name": CANARY, "url": receiver.url, "events": ["order.*"], "secret": CANARY * 2}
+        webhook = client.post("/api/v1/webhooks", json=hook).json()["data"]
+        answer = client.post(f"/api/v1/webhooks/{webhook['id']}/test?x={CANARY}", json={})
+    assert answer.json()["data"]["success"], answer.text
+
+    attempt = running.collector.span("deliver", **{"webhook.id": webhook["id"]})
+    route = "POST /api/webhooks/{webhook_id}/test"
+    sent = running.collector.wait_for(
+        lambda: [one for one in running.collector.found(route) if one.trace_id == attempt.trace_id]
+    )
+    (request,) = (one for one in running.collector.spans if one.id == attempt.parent_id)
+    assert (request.service, request.parent_id) == ("switchhook-dispatch", sent[0].id)
+    assert {"webhooks", "test_webhook", "webhook_deliveries"} <= below(
+        sent[0], running.collector
+    ).keys()
     assert CANARY not in running.collector.text
 
 
