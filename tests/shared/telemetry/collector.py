@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from typing_extensions import override
 
 Attributes = dict[str, Any]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Collector:
             if point.name == name
         }
 
-    def wait_for(self, look: Callable[[], Any]) -> Any:
+    def wait_for(self, look: Callable[[], Found]) -> Found:
         deadline = time.monotonic() + 30
         while not (found := look()):
             assert time.monotonic() < deadline, f"waited in vain; there is {self.spans}"
