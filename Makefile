@@ -5,6 +5,7 @@ ARGS ?=
 NAME ?=
 ONCE ?=
 FUNCTION ?=
+TELEMETRY ?=
 DAYS ?= 90
 SECONDS ?= 300
 
@@ -12,7 +13,7 @@ BIN := .venv/bin
 LOCAL := supabase/local
 VENDOR := functions/console/static/vendor
 NODE := $(LOCAL)/node.py
-FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api console cli local
+FUNCTION_GROUPS := ingest classify classify_llm prepare_for_rules process_rules dispatch api console telemetry cli local
 export ONCE
 
 .DEFAULT_GOAL := help
@@ -38,8 +39,8 @@ reset: setup ## stop the local stack, drop its data, start over
 push: setup ## push the migrations to the database that .env names, such as a hosted project's
 	@$(BIN)/python $(LOCAL)/migrations.py push
 
-bundle: setup ## make a zip per function for a serverless runtime (FUNCTION=ingest, ARGS='--arch arm64 --python 3.13')
-	@$(BIN)/python -m functions.deploy.bundle $(FUNCTION) $(ARGS)
+bundle: setup ## make a zip per function for a serverless runtime (FUNCTION=ingest, TELEMETRY=1, ARGS='--arch arm64 --python 3.13')
+	@$(BIN)/python -m functions.deploy.bundle $(FUNCTION) $(if $(TELEMETRY),--telemetry) $(ARGS)
 
 prune: setup ## delete what has been finished for DAYS=90 from the database that .env names
 	@$(BIN)/python $(LOCAL)/prune.py "$(DAYS)"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from shared import errors
+from shared import errors, telemetry
 from shared.http_client import create_database_session
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class Database:
             SwitchhookError: what the function raised, or DatabaseUnavailable.
         """
         body = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode()
-        return await self._request("POST", f"rpc/{function}", body)
+        with telemetry.rpc(function, self._rest):
+            return await self._request("POST", f"rpc/{function}", body)
 
     async def ping(self) -> bool:
         """Whether the database answers at all, be it with a refusal."""
@@ -237,7 +238,8 @@ async def run(query: Any) -> Any:
     from postgrest.exceptions import APIError  # noqa: PLC0415
 
     try:
-        return (await query.execute()).data
+        with telemetry.query(query):
+            return (await query.execute()).data
     except APIError as error:
         raise error_from(error.code, error.message, error.details) from None
     except httpx.HTTPError as error:

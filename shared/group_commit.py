@@ -9,7 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from shared import telemetry
 
 Result = TypeVar("Result")
 
@@ -18,6 +20,8 @@ Result = TypeVar("Result")
 class _Waiting(Generic[Result]):
     row: bytes
     future: asyncio.Future[Result]
+    submitted: Any
+    """Where in which trace."""
 
 
 class GroupCommit(Generic[Result]):
@@ -51,7 +55,7 @@ class GroupCommit(Generic[Result]):
     async def submit(self, row: bytes) -> Result:
         """Stores a row; returns its result once it is committed. Raises what `store` raises."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(row, loop.create_future())
+        waiting = _Waiting(row, loop.create_future(), telemetry.here())
         self._waiting.append(waiting)
         # On the loop's next turn, so that requests read in this turn go together.
         loop.call_soon(self._start_groups)
@@ -94,7 +98,8 @@ class GroupCommit(Generic[Result]):
 
     async def _commit(self, group: list[_Waiting[Result]]) -> None:
         try:
-            results = await self._store([waiting.row for waiting in group])
+            with telemetry.group([waiting.submitted for waiting in group]):
+                results = await self._store([waiting.row for waiting in group])
         except Exception as error:  # noqa: BLE001 (each request raises it for itself)
             for waiting in group:
                 if not waiting.future.done():

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
+from shared import telemetry
+
 current_request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request that is being answered; empty outside of any."""
 
@@ -33,6 +35,7 @@ class JsonFormatter(logging.Formatter):
         }
         if identifier := current_request_id.get():
             line["request_id"] = identifier
+        line |= telemetry.log_fields()
         extra = {name: value for name, value in record.__dict__.items() if name not in _OWN_FIELDS}
         line |= extra
         if record.exc_info:

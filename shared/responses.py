@@ -16,11 +16,12 @@ import uuid_utils
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import errors
+from shared import errors, telemetry
 from shared.logs import current_request_id
+from shared.telemetry.spans import OFF
 from shared.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -126,12 +127,16 @@ class RequestIds:
             await send(message)
 
         token = current_request_id.set(identifier)
-        try:
-            await self.app(scope, receive, send_with_id)
-        finally:
-            if requests_logger.isEnabledFor(logging.INFO):
-                _log_request(scope, status, time.perf_counter() - began)
-            current_request_id.reset(token)
+        with telemetry.request(scope) as span:
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                seconds = time.perf_counter() - began
+                if span is not OFF:
+                    telemetry.answered(span, scope, _route(scope), status, seconds)
+                if requests_logger.isEnabledFor(logging.INFO):
+                    _log_request(scope, status, seconds)
+                current_request_id.reset(token)
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
@@ -145,8 +150,17 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
     requests_logger.info("request", extra=facts | scope["state"].get("facts", {}))
 
 
+def _route(scope: Scope) -> str | None:
+    """The path with names for what varies in it; None where no route fits."""
+    route, path = scope.get("route"), getattr(scope.get("route"), "path_format", None)
+    if path is None:
+        return None
+    mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    return f"{mounted}/{{path}}" if isinstance(route, Mount) else f"{mounted}{path}"
+
+
 def log_facts(request: Request, **facts: str) -> None:
-    """Adds to the line that is logged for this request: ids of what it was about."""
+    """Adds to the line that is logged for this request, and to its span: ids of what it was about."""
     request.scope["state"].setdefault("facts", {}).update(facts)
 
 

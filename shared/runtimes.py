@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared import telemetry
+
 AwsHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 GoogleTarget = Callable[[Request], Awaitable[ASGIApp]]
 
@@ -51,7 +53,10 @@ def aws_handler(app: Starlette) -> AwsHandler:
         return Mangum(Started(app), lifespan="off")
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        return handler()(event, context)
+        try:
+            return handler()(event, context)
+        finally:
+            telemetry.flush()  # the process may freeze from here to the next event
 
     return handle
 

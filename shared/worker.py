@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared import telemetry
 from shared.database import Database
 from shared.errors import InvalidRequest, Unauthorized
 from shared.garbage import collect_rarely
@@ -108,21 +109,35 @@ async def _replay(
 
 
 async def _finish(database: Database, stage: Stage, batch: dict[str, Any], counts: Counts) -> None:
+    began = time.perf_counter()
+    with telemetry.batch(stage.name, batch["events"]) as span:
+        answers = await _decide_and_send(database, stage, batch)
+        outcomes = {
+            "finished": sum(len(answer["finished"]) for answer in answers),
+            "failed": sum(answer["failed"] for answer in answers),
+            "lost": sum(len(answer["lost"]) for answer in answers),
+        }
+        claimed, seconds = len(batch["events"]), time.perf_counter() - began
+        telemetry.worked(span, stage.name, claimed, seconds, outcomes)
+    counts.batches += 1
+    counts.claimed += claimed
+    counts.finished += outcomes["finished"]
+    counts.failed += outcomes["failed"]
+    counts.lost += outcomes["lost"]
+
+
+async def _decide_and_send(
+    database: Database, stage: Stage, batch: dict[str, Any]
+) -> list[dict[str, Any]]:
     # In a thread, so that health checks are answered while a batch is being thought about.
     results = await asyncio.to_thread(stage.decide, batch)
     # A decision depends on the event alone: deciding again would end in the same error.
     results = [result | {"final": True} if "error" in result else result for result in results]
     try:
-        answers = [await _send(database, stage, batch["lease_id"], results)]
+        return [await _send(database, stage, batch["lease_id"], results)]
     except InvalidRequest:
         # Something in one of the results is beyond the database; the others shall not wait for it.
-        answers = [await _send_alone(database, stage, batch["lease_id"], one) for one in results]
-    counts.batches += 1
-    counts.claimed += len(batch["events"])
-    for answer in answers:
-        counts.finished += len(answer["finished"])
-        counts.lost += len(answer["lost"])
-        counts.failed += answer["failed"]
+        return [await _send_alone(database, stage, batch["lease_id"], one) for one in results]
 
 
 async def _send(
@@ -177,7 +192,10 @@ def create_app(stage: Stage, settings: WorkerSettings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         collect_rarely()
         key = settings.supabase_secret_key.get_secret_value()
-        async with Database(settings.supabase_url, key, timeout_seconds=60) as database:
+        async with (
+            telemetry.recording(stage.function),
+            Database(settings.supabase_url, key, timeout_seconds=60) as database,
+        ):
             app.state.database = database
             yield
 

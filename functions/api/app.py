@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from functions.api import docs
 from functions.api.resources import ROUTERS
-from functions.api.routing import VersionedPaths, on_validation_error
+from functions.api.routing import NO_OTHER_TELEMETRY, VersionedPaths, on_validation_error
 from functions.api.settings import ApiSettings
 from shared.management.session import Backend, open_backend
 from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
@@ -31,7 +31,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_backend(settings or ApiSettings()) as app.state.backend:
+        async with open_backend("api", settings or ApiSettings()) as app.state.backend:
             yield
 
     app = FastAPI(
@@ -42,6 +42,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
+        telemetry=NO_OTHER_TELEMETRY,
         middleware=[Middleware(RequestIds), Middleware(VersionedPaths)],
         exception_handlers=HANDLERS,
         lifespan=lifespan,

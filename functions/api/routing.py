@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -123,6 +124,15 @@ class PublicRoute(ApiRoute):
         pass
 
 
+NO_OTHER_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would tell addresses with their queries, and errors in full; ours is shared/telemetry."""
+
+
 class VersionedPaths:
     """ASGI middleware: every path of the API is there under `/api/v1` too."""
 
@@ -131,7 +141,13 @@ class VersionedPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(_VERSIONED):
+            versioned = scope
             scope = {**scope, "path": f"/api/{scope['path'].removeprefix(_VERSIONED)}"}
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                versioned["route"] = scope.get("route")
+            return
         await self.app(scope, receive, send)
 
 

@@ -1,9 +1,10 @@
 """Bundles: one zip per function with all that it needs and nothing else, for a serverless runtime.
 
-    python -m functions.deploy.bundle [FUNCTION …] [--arch x86_64|arm64] [--python 3.13] [--output dist]
+    python -m functions.deploy.bundle [FUNCTION …] [--arch x86_64|arm64] [--python 3.13] [--telemetry] [--output dist]
 
-A bundle holds the function, `shared/`, its packages as its lock pins them, and a `main.py` with `app`
-(ASGI), `handler` (AWS Lambda) and `target` (Google Cloud Functions). The same sources give the same bytes.
+A bundle holds the function, `shared/`, its packages as its lock pins them, if asked for those that telemetry needs,
+and a `main.py` with `app` (ASGI), `handler` (AWS Lambda) and `target` (Google Cloud Functions). The same sources give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ MAX_UNPACKED = 250 * MEGABYTE
 MAX_HOT = 60 * MEGABYTE
 """Of what has to start at once when a webhook comes in or goes out."""
 HOT = ("ingest", "dispatch")
+MAX_TELEMETRY = 8 * MEGABYTE
+"""What telemetry may add to these: it is loaded only where it is switched on."""
 
 MAIN = '''\
 """Where a runtime finds the function {name}."""
@@ -94,14 +97,22 @@ class Bundle:
     packed: int
     unpacked: int
     """Sizes in bytes."""
+    telemetry: bool
 
     @property
     def limit(self) -> int:
-        return MAX_HOT if self.function in HOT else MAX_UNPACKED
+        if self.function not in HOT:
+            return MAX_UNPACKED
+        return MAX_HOT + MAX_TELEMETRY if self.telemetry else MAX_HOT
 
 
 def make(
-    function: str, arch: str = "x86_64", python: str = PYTHON, output: Path | None = None
+    function: str,
+    arch: str = "x86_64",
+    python: str = PYTHON,
+    output: Path | None = None,
+    *,
+    telemetry: bool = False,
 ) -> Bundle:
     """Write the bundle of one function into `output`, by default `dist/`."""
     if arch == "arm64" and function in WITHOUT_ARM64:
@@ -112,13 +123,14 @@ def make(
     path = folder / f"{NAMES[function]}{suffix}.zip"
     with tempfile.TemporaryDirectory(prefix="switchhook-bundle-") as name:
         content = Path(name)
-        _install(function, arch, python, content)
+        locks = (function, "telemetry") if telemetry else (function,)
+        _install(locks, arch, python, content)
         _copy_sources(function, content)
         (content / "main.py").write_text(MAIN.format(name=NAMES[function], folder=function))
         files = sorted(_kept(content), key=lambda file: file.relative_to(content).as_posix())
         unpacked = sum(file.stat().st_size for file in files)
         _pack(content, files, path)
-    bundle = Bundle(function, path, path.stat().st_size, unpacked)
+    bundle = Bundle(function, path, path.stat().st_size, unpacked, telemetry)
     if bundle.unpacked > bundle.limit:
         path.unlink()
         raise BundleError(
@@ -128,10 +140,11 @@ def make(
     return bundle
 
 
-def _install(function: str, arch: str, python: str, folder: Path) -> None:
-    """The packages that the function's lock pins, as wheels for the runtime and not for this machine."""
+def _install(locks: Sequence[str], arch: str, python: str, folder: Path) -> None:
+    """The packages that these locks pin, as wheels for the runtime and not for this machine."""
     wanted = folder / "requirements.txt"
-    wanted.write_text(_wanted((ROOT / "requirements" / f"{function}.txt").read_text()))
+    pinned = [_wanted((ROOT / "requirements" / f"{lock}.txt").read_text()) for lock in locks]
+    wanted.write_text("\n".join(pinned))
     command = [
         str(Path(sys.executable).parent / "uv"),
         *("pip", "install", "--quiet", "--target", str(folder)),
@@ -143,7 +156,7 @@ def _install(function: str, arch: str, python: str, folder: Path) -> None:
     wanted.unlink()
     if answer.returncode != 0:
         raise BundleError(
-            f"The packages of {function} cannot be had for Python {python} on {arch}:\n{answer.stderr}"
+            f"The packages of {locks[0]} cannot be had for Python {python} on {arch}:\n{answer.stderr}"
         )
 
 
@@ -206,6 +219,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("functions", nargs="*", metavar="FUNCTION", help=", ".join(NAMES))
     parser.add_argument("--arch", choices=PLATFORMS, default="x86_64")
     parser.add_argument("--python", default=PYTHON, help="the runtime's version of Python")
+    parser.add_argument("--telemetry", action="store_true", help="with OpenTelemetry's packages")
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.functions) - {"all", *NAMES}:
@@ -215,7 +229,7 @@ def main(arguments: list[str]) -> None:
         if every and asked.arch == "arm64" and function in WITHOUT_ARM64:
             print(f"{function} is left out: {WITHOUT_ARM64[function]}")
             continue
-        made = make(function, asked.arch, asked.python, asked.output)
+        made = make(function, asked.arch, asked.python, asked.output, telemetry=asked.telemetry)
         print(
             f"{made.path.name:28} {_megabytes(made.packed):>9} packed {_megabytes(made.unpacked):>9} "
             f"unpacked, of {_megabytes(made.limit)}"

@@ -14,6 +14,7 @@ from functions.dispatch.dispatcher import Dispatcher
 from functions.dispatch.receive import dispatch_routes
 from functions.dispatch.sender import Sender
 from functions.dispatch.settings import DispatchSettings
+from shared import telemetry
 from shared.database import Database
 from shared.encryption import SecretBox
 from shared.garbage import collect_rarely
@@ -37,6 +38,7 @@ def create_app(settings: DispatchSettings) -> Starlette:
             settings.delivery_allowed_ports, settings.delivery_allowed_networks
         )
         async with (
+            telemetry.recording("dispatch"),
             Database(settings.supabase_url, key, timeout_seconds=60) as database,
             Sender(policy, max_connections=settings.dispatch_concurrency) as sender,
         ):

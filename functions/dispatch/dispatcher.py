@@ -14,11 +14,12 @@ from typing import Any, Final
 import orjson
 
 from functions.dispatch.batch import Batch, Targets
-from functions.dispatch.claimed import Claim, Result
+from functions.dispatch.claimed import Claim, Delivery, Event, Result, Webhook
 from functions.dispatch.deliver import deliver
 from functions.dispatch.recording import Recorder
 from functions.dispatch.sender import Sender
 from functions.dispatch.settings import DispatchSettings
+from shared import telemetry
 from shared.database import Database
 
 CLAIMED_AT_ONCE: Final = 128
@@ -122,8 +123,25 @@ class Dispatcher:
         )
         return Batch(Claim.model_validate(answer), self._targets)
 
-    async def _attempt(self, batch: Batch, *what: Any) -> tuple[Result, bool]:
-        result = await deliver(self._sender, batch, *what)
+    async def _attempt(
+        self, batch: Batch, delivery: Delivery, webhook: Webhook, event: Event
+    ) -> tuple[Result, bool]:
+        with telemetry.attempt(
+            webhook.url,  # without what is secret about it
+            webhook_id=webhook.id,
+            delivery_id=delivery.id,
+            event_id=event.id,
+            number=delivery.attempt,
+        ) as span:
+            result = await deliver(self._sender, batch, delivery, webhook, event)
+            telemetry.attempted(
+                span,
+                result.state,
+                error_type=result.error_code,
+                status=result.response_status,
+                seconds=None if result.latency_ms is None else result.latency_ms / 1000,
+                waited_seconds=_waited(result, event),
+            )
         return result, await self._recorder.record(result)
 
 
@@ -189,6 +207,13 @@ class _Flight:
         if not task.cancelled() and task.exception() is None:
             result, was_ours = task.result()
             self.counts.add(result, was_ours=was_ours)
+
+
+def _waited(result: Result, event: Event) -> float | None:
+    """Seconds from the event's publication, for a first attempt."""
+    if result.attempt > 1 or result.attempted_at is None:
+        return None
+    return (result.attempted_at - event.created_at).total_seconds()
 
 
 def _alarm(next_at: datetime | None) -> float | None:

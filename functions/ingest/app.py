@@ -14,6 +14,7 @@ from starlette.routing import Route
 from functions.ingest.endpoints import Endpoints
 from functions.ingest.receive import PATHS, Receiver, receiver_of
 from functions.ingest.settings import IngestSettings
+from shared import telemetry
 from shared.database import Database
 from shared.encryption import SecretBox
 from shared.garbage import collect_rarely
@@ -37,7 +38,7 @@ def create_app(settings: IngestSettings) -> Starlette:
         collect_rarely()
         secrets = SecretBox.from_setting(settings.encryption_keys.get_secret_value())
         key = settings.supabase_secret_key.get_secret_value()
-        async with Database(settings.supabase_url, key) as database:
+        async with telemetry.recording("ingest"), Database(settings.supabase_url, key) as database:
             endpoints = Endpoints(database, secrets, keep_seconds=settings.endpoint_cache_seconds)
             app.state.receiver = Receiver(database, endpoints, settings)
             yield

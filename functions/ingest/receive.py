@@ -15,6 +15,7 @@ from functions.ingest.endpoints import Endpoint, Endpoints
 from functions.ingest.ingest import accept, batch_outcome, greet, outcome
 from functions.ingest.refusals import Refusals
 from functions.ingest.settings import IngestSettings
+from shared import telemetry
 from shared.body import read_body
 from shared.database import Database
 from shared.errors import (
@@ -27,6 +28,7 @@ from shared.errors import (
 from shared.group_commit import GroupCommit
 from shared.responses import json_response, log_facts, success
 from shared.signatures import Handshake, Headers, SignedRequest
+from shared.telemetry.spans import Receipt
 
 REFRESH_SECONDS = 1.0
 
@@ -58,6 +60,10 @@ class Receiver:
 
     async def receive(self, request: Request) -> Response:
         """Answers 202 once the event is committed, or raises why it was not."""
+        with telemetry.receipt() as receipt:
+            return await self._receive(request, receipt)
+
+    async def _receive(self, request: Request, receipt: Receipt) -> Response:
         slug: str = request.path_params.get("slug", "receive")
         endpoint = await self._endpoint(slug)
         body: bytes | None = None
@@ -68,13 +74,19 @@ class Receiver:
                 limit=self._settings.max_body_bytes,
                 deadline_seconds=self._settings.body_deadline_seconds,
             )
-            return await self._take(request, self._signed(request, body), slug, endpoint)
+            signed = self._signed(request, body)
+            return await self._take(request, signed, slug, endpoint, receipt)
         except SwitchhookError as error:
             self._note(endpoint, error, request, body)
             raise
 
     async def _take(
-        self, request: Request, signed: SignedRequest, slug: str, endpoint: Endpoint
+        self,
+        request: Request,
+        signed: SignedRequest,
+        slug: str,
+        endpoint: Endpoint,
+        receipt: Receipt,
     ) -> Response:
         try:
             accepted = accept(signed, endpoint, int(time.time()))
@@ -87,8 +99,10 @@ class Receiver:
         if accepted.is_batch:
             submitted = [self.group.submit(row) for row in accepted.json]
             results = await asyncio.gather(*submitted, return_exceptions=True)
+            receipt.stored([one["state"] for one in results if isinstance(one, dict)])
             return success(batch_outcome(results), 202)
         stored = outcome(await self.group.submit(accepted.json[0]))
+        receipt.stored([stored["state"]])
         log_facts(request, event_id=stored["id"], endpoint_id=endpoint.id, state=stored["state"])
         return success(stored, 202)
 

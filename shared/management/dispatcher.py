@@ -7,6 +7,7 @@ import logging
 
 import httpx
 
+from shared import telemetry
 from shared.errors import ServiceUnavailable
 from shared.management.session import Backend
 from shared.management.settings import ManagementSettings
@@ -27,7 +28,7 @@ async def deliver_now(backend: Backend, delivery_id: str, *, within_seconds: flo
             response = await backend.http.post(
                 dispatch_url(backend.settings),
                 json={"delivery_ids": [delivery_id]},
-                headers={"Authorization": f"Bearer {secret}"},
+                headers={"Authorization": f"Bearer {secret}", **telemetry.outgoing_headers()},
                 timeout=within_seconds,
             )
     except (httpx.HTTPError, TimeoutError) as error:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 
+from shared import telemetry
 from shared.database import Database
 from shared.encryption import SecretBox
 from shared.httpx_client import create_client
@@ -33,14 +34,15 @@ class Backend:
 
 
 @asynccontextmanager
-async def open_backend(settings: ManagementSettings) -> AsyncIterator[Backend]:
-    """Raises ValueError for settings that cannot be used."""
+async def open_backend(function: str, settings: ManagementSettings) -> AsyncIterator[Backend]:
+    """For the life of a function. Raises ValueError for settings that cannot be used."""
     secrets = SecretBox.from_setting(settings.encryption_keys.get_secret_value())
     targets = TargetPolicy.from_settings(
         settings.delivery_allowed_ports, settings.delivery_allowed_networks
     )
     key = settings.supabase_publishable_key.get_secret_value()
     async with (
+        telemetry.recording(function),
         Database(settings.supabase_url, key) as database,
         create_client(timeout_seconds=HTTP_TIMEOUT_SECONDS) as http,
     ):

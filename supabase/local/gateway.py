@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from shared import telemetry
 from shared.errors import DatabaseUnavailable
 from shared.responses import EXCEPTION_HANDLERS, json_response, success
 
@@ -79,7 +80,7 @@ def create_gateway(apps: Mapping[str, Starlette]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
+        async with telemetry.recording("gateway"), AsyncExitStack() as stack:
             for app in apps.values():
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield

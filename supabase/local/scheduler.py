@@ -22,6 +22,10 @@ from pathlib import Path
 import httpx
 import psycopg
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from shared import telemetry
+
 CHANNEL = "switchhook"
 WORKERS = {
     "classify": "classify",
@@ -76,7 +80,7 @@ class Worker:
 
     async def _call(self) -> bool:
         try:
-            response = await self._client.post(self._url, json={})
+            response = await self._post()
         except httpx.HTTPError as error:
             logger.warning("%s cannot be reached: %s", self._url, type(error).__name__)
             return False
@@ -85,6 +89,15 @@ class Worker:
             return True
         logger.warning("%s answered %d", self._url, response.status_code)
         return False
+
+    async def _post(self) -> httpx.Response:
+        with telemetry.wake(self._url.rpartition("/")[2], self._url) as span:
+            headers = telemetry.outgoing_headers()
+            response = await self._client.post(self._url, json={}, headers=headers)
+            span.set({"http.response.status_code": response.status_code})
+            if not response.is_success:
+                span.fail(str(response.status_code))
+            return response
 
     def _set_alarm(self, response: httpx.Response) -> None:
         """Wake it when it says that there will be more to do; the sweep may come before."""
@@ -154,7 +167,10 @@ async def serve(
     headers = {"Authorization": f"Bearer {secret}"}
     timeout = httpx.Timeout(120, connect=5)
     # The functions are on this machine: no proxy that the environment names is asked.
-    async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client:
+    async with (
+        telemetry.recording("scheduler"),
+        httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as client,
+    ):
         workers = {
             word: Worker(client, f"{functions_url}/functions/v1/{name}", CALLS.get(word, 1))
             for word, name in WORKERS.items()

@@ -12,6 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, request_response
 
 from gateway import FUNCTIONS, create_gateway
+from shared import telemetry
+from tests.shared.telemetry.collector import collecting
 
 PATHS = {
     "/functions/v1/ingest/shop": "ingest",
@@ -91,3 +93,24 @@ async def test_the_gateway_is_healthy_only_when_every_function_is() -> None:
     async with healthy, ailing:
         assert (await healthy.get("/healthz")).status_code == 200
         assert (await ailing.get("/healthz")).status_code == 503
+
+
+async def test_all_functions_in_one_process_are_one_service_whose_end_sends_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with telemetry.recording("ingest"):
+            yield
+
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+        app = create_gateway({"ingest": Starlette(lifespan=lifespan)})
+        async with app.router.lifespan_context(app):
+            with telemetry.wake("classify", "http://test"):
+                pass
+            assert collector.spans == []
+
+    assert [span.service for span in collector.spans] == ["switchhook-gateway"]
+    assert telemetry.current is None

@@ -9,7 +9,10 @@ import grimp
 import pytest
 
 FUNCTIONS = ("ingest", "classify", "prepare_for_rules", "process_rules", "dispatch", "api")
-OPTIONAL = {"classify_llm": "functions.classify.classifiers.language_model"}
+OPTIONAL = {
+    "classify_llm": "functions.classify.classifiers.language_model",
+    "telemetry": "shared.telemetry.sdk",
+}
 """Modules that a function imports only where it is configured to, by the group that has what they need."""
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 

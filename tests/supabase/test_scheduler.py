@@ -21,6 +21,7 @@ import pytest
 import scheduler
 from layout import LOCAL
 from tests.running_stack import RunningStack
+from tests.shared.telemetry.collector import collecting
 
 CLASSIFY, RULES = "/functions/v1/classify", "/functions/v1/process-rules"
 DISPATCH = "/functions/v1/dispatch"
@@ -34,6 +35,7 @@ class Functions:
         self.in_flight: Counter[str] = Counter()
         self.most_at_once = 0
         self.authorizations: set[str | None] = set()
+        self.traceparents: set[str | None] = set()
         self.bodies: set[bytes] = set()
         self.statuses: dict[str, list[int]] = {}
         self.seconds = 0.0
@@ -58,6 +60,7 @@ class Functions:
             self.in_flight[handler.path] += 1
             self.most_at_once = max(self.most_at_once, self.in_flight[handler.path])
             self.authorizations.add(handler.headers["authorization"])
+            self.traceparents.add(handler.headers["traceparent"])
             self.bodies.add(body)
             statuses = self.statuses.get(handler.path)
             status = statuses.pop(0) if statuses else 200
@@ -247,3 +250,27 @@ async def test_the_sweep_wakes_every_worker_without_any_notification() -> None:
 def test_pauses_grow_and_are_bounded() -> None:
     assert all(0.25 <= scheduler.pause(1) <= 0.5 for _ in range(50))
     assert all(15 <= scheduler.pause(100) <= 30 for _ in range(50))
+
+
+def test_a_wake_up_is_a_span_that_the_function_is_told_of(
+    functions: Functions, tmp_path: Path
+) -> None:
+    with collecting() as collector:
+        telemetry = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        }
+        own = {"FUNCTIONS_URL": functions.url, "FUNCTIONS_SECRET": "canary", "DATABASE_URL": ""}
+        with subprocess.Popen(
+            [sys.executable, str(LOCAL / "scheduler.py"), str(tmp_path / "ready")],
+            env=os.environ | own | telemetry,
+        ) as process:
+            try:
+                span = collector.span("wake process-rules")
+            finally:
+                process.kill()
+
+    assert f"00-{span.trace_id}-{span.id}-03" in functions.traceparents
+    assert (span.service, span.kind) == ("switchhook-scheduler", "CLIENT")
+    assert span.attributes["http.response.status_code"] == 200
+    assert "canary" not in collector.text

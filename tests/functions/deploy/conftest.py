@@ -12,6 +12,11 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 
 
 @pytest.fixture(scope="session")
+def bundles_with_telemetry(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
+    return Bundles(tmp_path_factory.mktemp("bundles_with_telemetry"), telemetry=True)
+
+
+@pytest.fixture(scope="session")
 def settings(stack: RunningStack) -> dict[str, str]:
     """What a runtime is told by environment: no file, and receivers on this machine."""
     return {

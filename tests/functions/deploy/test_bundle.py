@@ -89,6 +89,22 @@ def test_the_same_sources_give_the_same_bytes(bundles: Bundles, tmp_path: Path) 
     assert again.path.read_bytes() == bundles.made("ingest").read_bytes()
 
 
+def test_telemetry_joins_a_bundle_only_if_it_is_asked_for(
+    bundles: Bundles, bundles_with_telemetry: Bundles, tmp_path: Path
+) -> None:
+    def packages(path: Path) -> set[str]:
+        with zipfile.ZipFile(path) as archive:
+            return {name.partition("/")[0] for name in archive.namelist()}
+
+    without, with_it = packages(bundles.made("ingest")), bundles_with_telemetry.made("ingest")
+    again = bundle.make("ingest", python=THIS_PYTHON, output=tmp_path, telemetry=True)
+
+    assert not {"opentelemetry", "google", "requests"} & without
+    assert without | {"opentelemetry", "google", "requests"} <= packages(with_it)
+    assert again.path.read_bytes() == with_it.read_bytes()
+    assert again.unpacked <= again.limit == bundle.MAX_HOT + bundle.MAX_TELEMETRY
+
+
 def test_a_bundle_for_arm_has_libraries_for_arm(tmp_path: Path) -> None:
     made = bundle.make("ingest", arch="arm64", output=tmp_path)
 

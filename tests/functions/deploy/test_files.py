@@ -81,7 +81,7 @@ def test_the_template_refers_to_what_it_has(template: dict[str, Any]) -> None:
 
     assert set(re.findall(r"Ref: (\w+)", text)) == set(template["Parameters"])
     assert set(re.findall(r'"Fn::GetAtt": \[(\w+), FunctionUrl\]', text)) == urls
-    secrets = {"SupabaseSecretKey", "FunctionsSecret", "EncryptionKeys"}
+    secrets = {"SupabaseSecretKey", "FunctionsSecret", "EncryptionKeys", "OtlpHeaders"}
     assert all(template["Parameters"][name]["NoEcho"] for name in secrets)
 
 
@@ -122,7 +122,8 @@ def test_the_image_holds_the_packages_of_every_function(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert set(locks) == set(bundle.NAMES)
+    assert set(locks) == {*bundle.NAMES, "telemetry"}
+    assert "${TELEMETRY:+-r /requirements/telemetry.txt}" in text
     assert answer.returncode == 0, answer.stderr
     assert "COPY functions/deploy/image.py main.py" in text
     assert "uvicorn main:app" in text

@@ -25,6 +25,7 @@ from tests.database.rpcs import Connection, one
 from tests.functions.deploy.runtime_api import RuntimeApi, runtime_api
 from tests.functions.deploy.unpacked import Bundles, linked, running, wait_until_healthy
 from tests.running_stack import RunningStack, User
+from tests.shared.telemetry.collector import collecting
 
 HOT = ["ingest", "dispatch"]
 BODY = json.dumps({"event_type": "order.completed", "external_id": "1001", "data": {"total": 5}})
@@ -163,6 +164,38 @@ def test_dispatch_delivers_on_lambda(
 
     assert answer["statusCode"] == 200, answer
     assert [json.loads(body)["data"] for body in bodies] == [{"id": 1}]
+
+
+def test_lambda_sends_what_was_recorded_before_it_may_freeze(
+    bundles_with_telemetry: Bundles, settings: dict[str, str]
+) -> None:
+    with collecting() as collector:
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            # By itself nothing would be sent for an hour.
+            "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+            "OTEL_METRIC_EXPORT_INTERVAL": "3600000",
+        }
+        with under_lambda(bundles_with_telemetry, "ingest", settings | told) as api:
+            for number in (1, 2):
+                answer = api.invoke("POST", "/nowhere", BODY.encode())
+                assert answer["statusCode"] == 404
+                assert len(collector.found("POST /{slug}")) == number
+                refused = collector.values("switchhook.ingest.events")[
+                    "unknown_endpoint", "refused"
+                ]
+                assert refused.total == number
+    assert {span.service for span in collector.spans} == {"switchhook-ingest"}
+
+
+def test_a_function_without_telemetrys_packages_runs_where_an_endpoint_is_set(
+    bundles: Bundles, settings: dict[str, str]
+) -> None:
+    told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    with under_uvicorn(bundles, "ingest", settings | told) as url:
+        answer = httpx.post(f"{url}/nowhere", content=BODY, timeout=30)
+
+    assert answer.json()["code"] == "unknown_endpoint"
 
 
 @pytest.mark.parametrize("function", HOT)

@@ -24,14 +24,15 @@ PYTHON = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
 class Bundles:
     """Each function's bundle for this machine's Python, made when it is first asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, telemetry: bool = False) -> None:
         self._folder = folder
+        self._telemetry = telemetry
 
     def made(self, function: str) -> Path:
         path = self._folder / f"{bundle.NAMES[function]}.zip"
         if not path.exists():
             version = f"3.{sys.version_info.minor}"
-            bundle.make(function, python=version, output=self._folder)
+            bundle.make(function, python=version, output=self._folder, telemetry=self._telemetry)
         return path
 
     def unpacked(self, function: str) -> Path:
