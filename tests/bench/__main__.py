@@ -1,4 +1,4 @@
-"""`make bench`: measures on a stack of its own what functions and pages reach, and how functions start. Ratios count."""
+"""`make bench`: measures on a stack of its own what functions and pages reach, and how functions start."""
 
 from __future__ import annotations
 
