@@ -12,6 +12,7 @@ from shared.version import VERSION
 
 WORKERS = ("classify", "prepare-for-rules", "process-rules", "dispatch")
 FUNCTIONS = ("ingest", *WORKERS, "api")
+NO_ANSWER = "does not answer"
 KEYS_PAGE = "the project's dashboard, Project settings → API keys"
 
 
@@ -41,11 +42,15 @@ async def check_supabase(subject: Subject) -> list[Finding]:
 async def _check_secret_key(subject: Subject, url: str) -> Finding:
     key = subject.settings.supabase_secret_key.get_secret_value()
     # An RPC that only service_role may call, with nothing to do.
-    answer = await subject.client.post(
-        f"{url}/rest/v1/rpc/ingest_events",
-        headers={"apikey": key or "none"},
-        json={"p_events": "[]"},
-    )
+    try:
+        answer = await subject.client.post(
+            f"{url}/rest/v1/rpc/ingest_events",
+            headers={"apikey": key or "none"},
+            json={"p_events": "[]"},
+        )
+    except httpx.HTTPError:
+        remedy = "Try again; if it stays so, look into the project's status in its dashboard"
+        return error("secret-key", "Not tried: the Data API does not answer", remedy)
     if answer.status_code == httpx.codes.OK:
         return ok("secret-key", "SUPABASE_SECRET_KEY acts as service_role")
     if answer.status_code == httpx.codes.NOT_FOUND:
@@ -71,7 +76,7 @@ async def check_encryption_keys(subject: Subject) -> list[Finding]:
 async def check_functions(subject: Subject) -> list[Finding]:
     """Each function's health page, and whether workers take FUNCTIONS_SECRET."""
     health = await asyncio.gather(*(_check_health(subject, name) for name in FUNCTIONS))
-    if all(finding.level == "error" for finding in health):
+    if all(finding.says == NO_ANSWER for finding in health):
         remedy = "Start them (make up), or correct FUNCTIONS_URL"
         says = f"No function answers at {subject.settings.functions_url}"
         return [error("functions", says, remedy)]
@@ -92,7 +97,7 @@ async def _check_health(subject: Subject, name: str) -> Finding:
         remedy = (
             f"Deploy it, or look into its log; {_function_url(subject, name)}/healthz should answer"
         )
-        return error(check, "does not answer", remedy)
+        return error(check, NO_ANSWER, remedy)
     if database != "reachable":
         remedy = "Correct SUPABASE_URL and the keys in the function's own settings"
         return error(check, "runs, and does not reach the database", remedy)
@@ -104,11 +109,16 @@ async def _check_health(subject: Subject, name: str) -> Finding:
 async def _check_functions_secret(subject: Subject) -> Finding:
     secret = subject.settings.functions_secret.get_secret_value()
     # A delivery that does not exist: whoever may ask has nothing done.
-    answer = await subject.client.post(
-        _function_url(subject, "dispatch"),
-        headers={"Authorization": f"Bearer {secret}"},
-        json={"delivery_ids": ["00000000-0000-0000-0000-000000000000"]},
-    )
+    try:
+        answer = await subject.client.post(
+            _function_url(subject, "dispatch"),
+            headers={"Authorization": f"Bearer {secret}"},
+            json={"delivery_ids": ["00000000-0000-0000-0000-000000000000"]},
+        )
+    except httpx.HTTPError:
+        return error(
+            "functions-secret", "Not tried: dispatch does not answer", "See function dispatch"
+        )
     if answer.status_code == httpx.codes.OK:
         return ok("functions-secret", "dispatch takes FUNCTIONS_SECRET")
     remedy = "Let FUNCTIONS_SECRET be the same here, in every function's settings and in Vault"

@@ -8,20 +8,24 @@ import hmac
 import json
 import os
 import subprocess
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import deno
 import httpx
 import pytest
+from typing_extensions import override
 
 from layout import ROOT
 from processes import free_port
-from shared.errors import ServiceUnavailable
+from shared.errors import ServiceUnavailable, error_classes
 from tests.running_stack import User
 
 INDEX = ROOT / "supabase" / "functions" / "webhook-ingest" / "index.ts"
@@ -156,6 +160,108 @@ def test_refusals_come_back_as_ingest_gave_them(
         assert {n: near.headers.get(n) for n in ours} == {n: direct.headers.get(n) for n in ours}
         statuses.append(near.status_code)
     assert statuses == [401, 404, 400, 413, 415, 405]
+
+
+STATUSES = [
+    200,
+    201,
+    202,
+    204,
+    307,
+    *sorted({error.status for error in error_classes()}),
+    422,
+    502,
+    504,
+]
+"""Those that ingest answers with, others of every kind, and what may stand between."""
+
+HEADERS = {
+    "content-type": "text/plain; charset=utf-8",
+    "retry-after": "17",
+    "allow": "POST",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-request-id": "the-same",
+    "location": "/elsewhere",
+    "www-authenticate": "Bearer",
+    "x-of-another-time": "a, b",
+}
+
+
+@contextmanager
+def plain_ingest() -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
+    """Answers each path's number as a status, with all headers; its URL, and what it was sent."""
+    sent: list[tuple[str, dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+        def do_POST(self) -> None:
+            chunked = "chunked" in self.headers.get("transfer-encoding", "")
+            body = self._chunks() if chunked else self.rfile.read(self._length())
+            given = {name.lower(): value for name, value in self.headers.items()}
+            sent.append((self.path, given, body))
+            status = int(urlsplit(self.path).path.rpartition("/")[2])
+            self.send_response(status)
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            for cookie in ("a=1", "b=2"):
+                self.send_header("set-cookie", cookie)
+            content = b"" if status == 204 else b"told"
+            if content:
+                self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _length(self) -> int:
+            return int(self.headers.get("content-length", 0))
+
+        def _chunks(self) -> bytes:
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", sent
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_every_status_and_header_is_passed_on_both_ways(tmp_path: Path) -> None:
+    given = {
+        "content-type": "application/x-www-form-urlencoded",
+        "user-agent": "Vendor/1.0",
+        "authorization": "Basic dTpw",
+        "x-hub-signature-256": "sha256=00",
+        "webhook-signature": "v1,a v1,b",
+        "stripe-signature": "t=1,v1=a,v1=b",
+        "content-encoding": "gzip",
+        "x-forwarded-for": "192.0.2.1",
+        "accept": "*/*",
+    }
+    with plain_ingest() as (url, sent), edge_function(url, tmp_path) as edge:
+        answers = {
+            status: edge.post(f"{PREFIX}/{status}?a=%2F&b=+", content=b"\x00\xff", headers=given)
+            for status in STATUSES
+        }
+
+    assert [answer.status_code for answer in answers.values()] == STATUSES
+    for status, answer in answers.items():
+        assert HEADERS.items() <= dict(answer.headers).items(), status
+        assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+        assert answer.content == (b"" if status == 204 else b"told")
+    for status, (path, headers, body) in zip(STATUSES, sent, strict=True):
+        assert path == f"/functions/v1/webhook-ingest/{status}?a=%2F&b=+"
+        assert given.items() <= headers.items()
+        assert body == b"\x00\xff"
 
 
 def test_where_ingest_is_away_the_sender_is_told_to_come_again(tmp_path: Path) -> None:

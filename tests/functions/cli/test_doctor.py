@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,16 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 from psycopg.rows import dict_row
+from typing_extensions import override
 
-import pgdelta
 import postgres
 from functions.cli.doctor import examine, own_migrations, utc_now
 from functions.cli.findings import Finding
 from functions.cli.settings import CliSettings
-from migrations import migration_files
+from migrations import push_to
 from processes import free_port
 from shared.encryption import SecretBox
+from shared.version import VERSION
 from tests.database.deliveries import make_webhook, publish
 from tests.database.factories import insert, make_endpoint, make_event
 from tests.database.hosted_extensions import SECRET, add_cron, add_net
@@ -51,11 +55,9 @@ def settings(stack: RunningStack, functions_url: str) -> CliSettings:
 def hosted(stack: RunningStack) -> Iterator[tuple[Connection, str]]:
     """A database with the schema and hosted projects' extensions, scheduled, with a URL of the superuser's."""
     with postgres.scratch_database(stack.stack, "doctored") as url:
-        pgdelta.load(url, migration_files())
+        push_to(stack.stack, url)
         admin = stack.stack.admin_url("doctored")
         with psycopg.connect(admin, autocommit=True, row_factory=dict_row) as connection:
-            for version in own_migrations():
-                insert(connection, "supabase_migrations.schema_migrations", version=version)
             add_cron(connection)
             add_net(connection)
             connection.execute("select private.schedule()")
@@ -146,6 +148,54 @@ async def test_functions_that_are_away_are_named(settings: CliSettings) -> None:
     assert "FUNCTIONS_URL" in found["functions"].remedy
 
 
+@contextmanager
+def functions_of_which(away: str, database: str = "reachable") -> Iterator[str]:
+    """The address of functions, of which one hangs up on whoever asks."""
+
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+        def do_POST(self) -> None:
+            if f"/{away}" in self.path:
+                self.close_connection = True
+                return
+            content = json.dumps({"data": {"version": VERSION, "database": database}}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def test_one_function_that_is_away_is_named(settings: CliSettings) -> None:
+    with functions_of_which("dispatch") as url:
+        found = await wrong(changed(settings, functions_url=url))
+
+    assert found.keys() == {"function dispatch", "functions-secret"}
+    assert "Deploy it" in found["function dispatch"].remedy
+    assert "function dispatch" in found["functions-secret"].remedy
+
+
+async def test_functions_that_do_not_reach_the_database_are_named(settings: CliSettings) -> None:
+    with functions_of_which("none", database="unreachable") as url:
+        found = await wrong(changed(settings, functions_url=url))
+
+    assert "function ingest" in found
+    assert "SUPABASE_URL" in found["function ingest"].remedy
+
+
 async def test_another_functions_secret_is_named(settings: CliSettings) -> None:
     found = await wrong(changed(settings, functions_secret="other"))
 
@@ -164,11 +214,18 @@ async def test_a_wrong_password_of_the_database_is_named(
     assert "password" in found["database"].remedy
 
 
-async def test_a_missing_migration_is_named(settings: CliSettings) -> None:
-    found = await wrong(settings, migrations=[*own_migrations(), "29990101000000"])
+async def test_a_missing_migration_is_named(
+    settings: CliSettings, hosted: tuple[Connection, str]
+) -> None:
+    connection, url = hosted
+    newest = own_migrations()[-1]
+    connection.execute(
+        "delete from supabase_migrations.schema_migrations where version = %s", [newest]
+    )
 
-    assert found.keys() == {"schema"}
-    assert "29990101000000" in found["schema"].says
+    found = await wrong(changed(settings, database_url=url, functions_secret=SECRET))
+
+    assert newest in found["schema"].says
     assert "make push" in found["schema"].remedy
 
 
@@ -219,6 +276,7 @@ async def test_another_secret_in_vault_is_named(
     found = await wrong(changed(settings, database_url=hosted[1]))
 
     assert "another secret" in found["calls"].says
+    assert "switchhook_functions_secret" in found["calls"].remedy
 
 
 async def test_work_that_nobody_does_is_named(
@@ -233,6 +291,7 @@ async def test_work_that_nobody_does_is_named(
 
     assert "1 in classify" in found["waiting"].says
     assert "1 in dispatch" in found["waiting"].says
+    assert "see sweeps, calls" in found["waiting"].remedy
 
 
 async def test_looking_changes_nothing(

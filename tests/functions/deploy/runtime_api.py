@@ -43,12 +43,13 @@ def function_url_event(
     method: str, path: str, body: bytes, headers: Mapping[str, str]
 ) -> dict[str, Any]:
     """Payload version 2.0. Lambda gives text as it is, and everything else in base64."""
+    path, _, query = path.partition("?")
     is_text = headers.get("content-type", "").startswith(("text/", "application/json"))
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": "",
+        "rawQueryString": query,
         "headers": {"host": "abc.lambda-url.eu-central-1.on.aws", **headers},
         "requestContext": {
             "http": {

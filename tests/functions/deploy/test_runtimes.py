@@ -5,29 +5,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from typing_extensions import override
 
-from functions.deploy.bundle import NAMES
-from processes import free_port
-from shared.encryption import SecretBox
-from shared.profiles import generate_secret
-from tests.database.deliveries import make_webhook, publish
-from tests.database.factories import insert, make_endpoint
+from functions.deploy.bundle import NAMES, ROOT
+from tests.database.factories import make_endpoint
 from tests.database.rpcs import Connection, one
-from tests.functions.deploy.runtime_api import RuntimeApi, runtime_api
-from tests.functions.deploy.unpacked import Bundles, linked, running, wait_until_healthy
+from tests.functions.deploy.runtimes import (
+    RUNTIMES,
+    Ask,
+    under_functions_framework,
+    under_lambda,
+    under_uvicorn,
+)
+from tests.functions.deploy.unpacked import Bundles
 from tests.running_stack import RunningStack, User
 from tests.shared.telemetry.collector import collecting
 
-HOT = ["ingest", "dispatch"]
+STATIC = ROOT / "functions" / "console" / "static"
 BODY = json.dumps({"event_type": "order.completed", "external_id": "1001", "data": {"total": 5}})
 
 
@@ -56,83 +59,10 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
         server.server_close()
 
 
-@contextmanager
-def under_uvicorn(bundles: Bundles, function: str, settings: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    arguments = ["uvicorn", "main:app", "--port", str(port), "--log-level", "warning"]
-    with running(bundles.unpacked(function), arguments, settings) as process:
-        wait_until_healthy(process, url)
-        yield url
-
-
-@contextmanager
-def under_lambda(bundles: Bundles, function: str, settings: dict[str, str]) -> Iterator[RuntimeApi]:
-    folder = bundles.unpacked(function)
-    packages = linked(folder.with_name("awslambdaric"), "awslambdaric")
-    with runtime_api() as api:
-        environment = settings | {
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}",
-            "AWS_LAMBDA_FUNCTION_NAME": function,
-        }
-        with running(folder, ["awslambdaric", "main.handler"], environment, packages):
-            yield api
-
-
-@contextmanager
-def under_functions_framework(
-    bundles: Bundles, function: str, settings: dict[str, str]
-) -> Iterator[str]:
-    folder = bundles.unpacked(function)
-    packages = linked(folder.with_name("functions_framework"), "functions-framework")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = settings | {
-        "FUNCTION_TARGET": "target",
-        "FUNCTION_USE_ASGI": "1",
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-    }
-    with running(folder, ["functions_framework"], environment, packages) as process:
-        wait_until_healthy(process, url)
-        yield url
-
-
 def is_stored(database: Connection, answer: dict[str, Any]) -> bool:
     query = "select convert_from(body, 'UTF8') as body from private.webhook_bodies where webhook_event_id = %s"
     body: str = one(database, query, [answer["data"]["id"]])["body"]
     return body == BODY
-
-
-def publish_to(database: Connection, stack: RunningStack, url: str) -> None:
-    """An event for a webhook of a new user's at this URL."""
-    webhook = make_webhook(database, url=url, events=["order.*"])
-    insert(
-        database,
-        "private.webhook_secrets",
-        webhook_id=webhook.id,
-        purpose="signing",
-        ciphertext=SecretBox.from_setting(stack.encryption_keys).encrypt(generate_secret()),
-    )
-    publish(database, webhook.user_id)
-
-
-def calls_to_deliver(stack: RunningStack) -> dict[str, str]:
-    return {
-        "authorization": f"Bearer {stack.functions_secret}",
-        "content-type": "application/json",
-    }
-
-
-@pytest.mark.parametrize("function", HOT)
-def test_lambda_shows_whether_a_function_is_healthy(
-    function: str, bundles: Bundles, settings: dict[str, str]
-) -> None:
-    with under_lambda(bundles, function, settings) as api:
-        answer = api.invoke("GET", "/healthz")
-
-    assert answer["statusCode"] == 200
-    assert json.loads(answer["body"])["data"]["function"] == function
 
 
 def test_ingest_stores_every_event_that_one_lambda_instance_is_given(
@@ -143,27 +73,16 @@ def test_ingest_stores_every_event_that_one_lambda_instance_is_given(
         "select slug from public.webhook_endpoints where id = %s",
         [make_endpoint(database).id],
     )["slug"]
-    with under_lambda(bundles, "ingest", settings) as api:
+    with under_lambda(bundles, "ingest", settings) as ask:
         answers = [
-            api.invoke("POST", f"/{slug}", BODY.encode(), {"content-type": kind})
+            ask("POST", f"/{slug}", BODY.encode(), {"content-type": kind})
             for kind in ("application/json", "application/vnd.shop+json")
         ]
 
-    assert [answer["statusCode"] for answer in answers] == [202, 202]
-    first, second = (json.loads(answer["body"]) for answer in answers)
+    assert [answer.status for answer in answers] == [202, 202]
+    first, second = (answer.json() for answer in answers)
     assert is_stored(database, first)
     assert second["data"] == {"id": first["data"]["id"], "state": "duplicate"}
-
-
-def test_dispatch_delivers_on_lambda(
-    bundles: Bundles, settings: dict[str, str], database: Connection, stack: RunningStack
-) -> None:
-    with receiver() as (url, bodies), under_lambda(bundles, "dispatch", settings) as api:
-        publish_to(database, stack, url)
-        answer = api.invoke("POST", "/", b"{}", calls_to_deliver(stack))
-
-    assert answer["statusCode"] == 200, answer
-    assert [json.loads(body)["data"] for body in bodies] == [{"id": 1}]
 
 
 def test_lambda_sends_what_was_recorded_before_it_may_freeze(
@@ -176,10 +95,10 @@ def test_lambda_sends_what_was_recorded_before_it_may_freeze(
             "OTEL_BSP_SCHEDULE_DELAY": "3600000",
             "OTEL_METRIC_EXPORT_INTERVAL": "3600000",
         }
-        with under_lambda(bundles_with_telemetry, "ingest", settings | told) as api:
+        with under_lambda(bundles_with_telemetry, "ingest", settings | told) as ask:
             for number in (1, 2):
-                answer = api.invoke("POST", "/nowhere", BODY.encode())
-                assert answer["statusCode"] == 404
+                answer = ask("POST", "/nowhere", BODY.encode())
+                assert answer.status == 404
                 assert len(collector.found("POST /{slug}")) == number
                 refused = collector.values("switchhook.ingest.events")[
                     "unknown_endpoint", "refused"
@@ -192,21 +111,10 @@ def test_a_function_without_telemetrys_packages_runs_where_an_endpoint_is_set(
     bundles: Bundles, settings: dict[str, str]
 ) -> None:
     told = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    with under_uvicorn(bundles, "ingest", settings | told) as url:
-        answer = httpx.post(f"{url}/nowhere", content=BODY, timeout=30)
+    with under_uvicorn(bundles, "ingest", settings | told) as ask:
+        answer = ask("POST", "/nowhere", BODY.encode())
 
     assert answer.json()["code"] == "unknown_endpoint"
-
-
-@pytest.mark.parametrize("function", HOT)
-def test_functions_framework_serves_a_bundle(
-    function: str, bundles: Bundles, settings: dict[str, str]
-) -> None:
-    with under_functions_framework(bundles, function, settings) as url:
-        answer = httpx.get(f"{url}/healthz", timeout=30)
-
-    assert answer.status_code == 200
-    assert answer.json()["data"]["function"] == function
 
 
 def test_ingest_stores_and_refuses_under_functions_framework(
@@ -217,65 +125,76 @@ def test_ingest_stores_and_refuses_under_functions_framework(
         "select slug from public.webhook_endpoints where id = %s",
         [make_endpoint(database).id],
     )["slug"]
-    with under_functions_framework(bundles, "ingest", settings) as url:
-        answer = httpx.post(f"{url}/{slug}", content=BODY, timeout=30)
-        refused = httpx.post(f"{url}/nowhere-{slug}", content=BODY, timeout=30)
+    with under_functions_framework(bundles, "ingest", settings) as ask:
+        answer = ask("POST", f"/{slug}", BODY.encode(), {"content-type": "application/json"})
+        refused = ask("POST", f"/nowhere-{slug}", BODY.encode(), {"content-type": "text/plain"})
 
-    assert answer.status_code == 202
+    assert answer.status == 202
     assert is_stored(database, answer.json())
     assert refused.json()["code"] == "unknown_endpoint"
 
 
-def test_dispatch_delivers_under_functions_framework(
-    bundles: Bundles, settings: dict[str, str], database: Connection, stack: RunningStack
-) -> None:
-    with (
-        receiver() as (url, bodies),
-        under_functions_framework(bundles, "dispatch", settings) as at,
-    ):
-        publish_to(database, stack, url)
-        answer = httpx.post(at, content=b"{}", headers=calls_to_deliver(stack), timeout=60)
+@dataclass(frozen=True)
+class Deployed:
+    """Every function in a process of its own, each from its bundle, under one of the runtimes."""
 
-    assert answer.status_code == 200
-    assert [json.loads(body)["data"] for body in bodies] == [{"id": 1}]
+    ask: Mapping[str, Ask]
+    headers: Mapping[str, str]
+    """Of the user whom the API serves."""
+    secret: str = field(repr=False)
+
+    def create(self, path: str, **fields: object) -> dict[str, Any]:
+        headers = {**self.headers, "content-type": "application/json"}
+        answer = self.ask["api"]("POST", f"/api/{path}", json.dumps(fields).encode(), headers)
+        assert answer.status == 201, answer
+        created: dict[str, Any] = answer.json()["data"]
+        return created
+
+    def work(self, function: str) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {self.secret}", "content-type": "application/json"}
+        answer = self.ask[function]("POST", "/", b"{}", headers)
+        assert answer.status == 200, answer
+        counts: dict[str, Any] = answer.json()["data"]
+        return counts
 
 
-def test_an_event_goes_all_the_way_through_functions_that_run_alone(
+@pytest.fixture(scope="module", params=sorted(RUNTIMES))
+def deployed(
+    request: pytest.FixtureRequest,
     bundles: Bundles,
     settings: dict[str, str],
     stack: RunningStack,
     new_user: Callable[[], User],
-    database: Connection,
-) -> None:
-    user = new_user()
-    with ExitStack() as running_functions, receiver() as (hook, bodies):
-        urls = {
-            function: running_functions.enter_context(under_uvicorn(bundles, function, settings))
+) -> Iterator[Deployed]:
+    headers = {"authorization": f"Bearer {new_user().token}"}
+    with ExitStack() as running_functions:
+        ask = {
+            function: running_functions.enter_context(
+                RUNTIMES[request.param](bundles, function, settings)
+            )
             for function in NAMES
         }
-        client = httpx.Client(timeout=60, headers={"Authorization": f"Bearer {user.token}"})
-        running_functions.enter_context(client)
+        yield Deployed(ask, headers, stack.functions_secret)
 
-        def create(path: str, **fields: object) -> dict[str, Any]:
-            answer = client.post(f"{urls['api']}/api/{path}", json=fields)
-            answer.raise_for_status()
-            created: dict[str, Any] = answer.json()["data"]
-            return created
 
-        def work(function: str) -> None:
-            answer = httpx.post(
-                urls[function], content=b"{}", headers=calls_to_deliver(stack), timeout=60
-            )
-            answer.raise_for_status()
+def test_every_function_is_healthy_under_every_runtime(deployed: Deployed) -> None:
+    answers = {name: ask("GET", "/healthz") for name, ask in deployed.ask.items()}
 
-        create("webhooks", name="Mine", url=hook, events=["*"])
-        create(
-            "rules",
-            name="Tell",
-            entityTable="order",
-            actions=[{"actionType": "call_webhook", "actionConfig": {"event": "order.completed"}}],
-        )
-        endpoint = create(
+    assert {answer.status for answer in answers.values()} == {200}
+    told = {name: answer.json()["data"] for name, answer in answers.items()}
+    names = {name: "ingest" if name == "ingest" else NAMES[name] for name in NAMES}
+    assert {name: data["function"] for name, data in told.items()} == names
+    assert {data["database"] for data in told.values()} == {"reachable"}
+
+
+def test_an_event_goes_all_the_way_through_functions_that_run_alone(
+    deployed: Deployed, database: Connection
+) -> None:
+    with receiver() as (hook, bodies):
+        webhook = deployed.create("webhooks", name="Mine", url=hook, events=["*"])
+        action = {"actionType": "call_webhook", "actionConfig": {"event": "order.completed"}}
+        deployed.create("rules", name="Tell", entityTable="order", actions=[action])
+        endpoint = deployed.create(
             "endpoints",
             name="Shop",
             scheme="webhook_signature",
@@ -284,14 +203,19 @@ def test_an_event_goes_all_the_way_through_functions_that_run_alone(
             defaultEntityTable="order",
         )
         signature = hmac.new(endpoint["secret"].encode(), BODY.encode(), hashlib.sha256).hexdigest()
-        stored = httpx.post(
-            f"{urls['ingest']}/{endpoint['slug']}",
-            content=BODY,
-            headers={"X-Webhook-Signature": f"sha256={signature}"},
-            timeout=60,
+        stored = deployed.ask["ingest"](
+            "POST",
+            f"/{endpoint['slug']}",
+            BODY.encode(),
+            {"content-type": "application/json", "x-webhook-signature": f"sha256={signature}"},
         )
-        for function in ("classify", "prepare_for_rules", "process_rules", "dispatch"):
-            work(function)
+        for function in ("classify", "prepare_for_rules", "process_rules"):
+            counts = deployed.work(function)
+            assert (counts["claimed"] > 0, counts["lost"]) == (True, 0), function
+        deployed.work("dispatch")
+        listed = deployed.ask["api"](
+            "GET", f"/api/webhooks/{webhook['id']}/logs", b"", deployed.headers
+        )
 
     event = one(
         database,
@@ -300,3 +224,37 @@ def test_an_event_goes_all_the_way_through_functions_that_run_alone(
     )
     assert event == {"status": "processed", "entity_table": "order", "error_message": None}
     assert [json.loads(body)["event"] for body in bodies] == ["order.completed"]
+    assert [log["responseStatus"] for log in listed.json()["data"]["items"]] == [200]
+
+
+def test_the_api_lists_what_a_user_made_and_refuses_strangers(deployed: Deployed) -> None:
+    made = deployed.create("webhooks", name="Kept", url="https://hooks.example.com", events=["*"])
+
+    listed = deployed.ask["api"]("GET", "/api/webhooks?limit=100", b"", deployed.headers)
+    strange = deployed.ask["api"]("GET", "/api/webhooks")
+
+    assert made["id"] in {webhook["id"] for webhook in listed.json()["data"]["items"]}
+    assert (strange.status, strange.json()["code"]) == (401, "unauthorized")
+
+
+def test_workers_refuse_whoever_does_not_know_the_functions_secret(deployed: Deployed) -> None:
+    for function in ("classify", "prepare_for_rules", "process_rules", "dispatch"):
+        answer = deployed.ask[function]("POST", "/", b"{}", {"authorization": "Bearer other"})
+        assert (answer.status, answer.json()["code"]) == (401, "unauthorized"), function
+
+
+def test_the_console_shows_its_sign_in_page_with_all_that_it_loads(deployed: Deployed) -> None:
+    ask = deployed.ask["console"]
+
+    page = ask("GET", "/console/sign-in")
+    loaded = re.findall(r'(?:src|href)="(/console/static/[^"]+)"', page.content.decode())
+
+    assert page.status == 200
+    assert 'type="password"' in page.content.decode()
+    assert {"console.css", "theme.js"} <= {
+        path.partition("?")[0].rpartition("/")[2] for path in loaded
+    }
+    for path in (*loaded, "/console/static/vendor/htmx.min.js"):
+        file = ask("GET", path)
+        name = path.partition("?")[0].removeprefix("/console/static/")
+        assert (file.status, file.content) == (200, (STATIC / name).read_bytes()), path
