@@ -200,7 +200,7 @@ def test_an_attempt_to_deliver_tells_its_host_and_its_ids_alone(
         "switchhook.outcome": "delivered",
         "switchhook.webhook.id": webhook_id,
     }
-    (request,) = (one for one in running.collector.spans if one.id == attempt.parent_id)
+    request = running.collector.parent_of(attempt)
     assert (request.name, request.trace_id, request.parent_id) == ("POST /", TRACE, CALLER)
     inside = below(request, running.collector)
     assert {"claim_deliveries", "deliver", "group commit"} <= inside.keys()
@@ -261,7 +261,7 @@ def test_a_test_send_is_one_trace_through_api_and_dispatch(
     sent = running.collector.wait_for(
         lambda: [one for one in running.collector.found(route) if one.trace_id == attempt.trace_id]
     )
-    (request,) = (one for one in running.collector.spans if one.id == attempt.parent_id)
+    request = running.collector.parent_of(attempt)
     assert (request.service, request.parent_id) == ("switchhook-dispatch", sent[0].id)
     assert {"webhooks", "test_webhook", "webhook_deliveries"} <= below(
         sent[0], running.collector

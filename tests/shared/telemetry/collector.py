@@ -86,6 +86,11 @@ class Collector:
         (found,) = self.wait_for(lambda: self.found(name, **about))
         return found
 
+    def parent_of(self, span: Span) -> Span:
+        """Once it has come: it ends later."""
+        (found,) = self.wait_for(lambda: [one for one in self.spans if one.id == span.parent_id])
+        return found
+
     def found(self, name: str, **about: object) -> list[Span]:
         return [
             span
