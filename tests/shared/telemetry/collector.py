@@ -54,6 +54,7 @@ class Point:
 
 class Collector:
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.url = ""
         self.status = 200
         self.seconds = 0.0
@@ -67,6 +68,10 @@ class Collector:
         """Everything that came."""
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        with self._lock:
+            self._take(path, headers, body)
+
+    def _take(self, path: str, headers: dict[str, str], body: bytes) -> None:
         self.requests += 1
         self.headers.append(headers)
         if path == "/v1/traces":
