@@ -12,9 +12,12 @@ from typing import Any
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from typing_extensions import override
+
+from shared.version import VERSION
 
 PAUSE_SECONDS = 60.0
 """How long nobody waits for a collector that did not answer."""
@@ -74,6 +77,15 @@ class MetricExporter(OTLPMetricExporter):
         result = super().export(metrics_data, timeout_millis, **options)
         self._collector.note("metrics", was_taken=result is MetricExportResult.SUCCESS)
         return result
+
+
+def resource_of(function: str) -> Resource:
+    """What the environment says of this process goes first."""
+    found = Resource.create()
+    own: dict[str, Any] = {"service.version": VERSION}
+    if str(found.attributes.get("service.name", "")).startswith("unknown_service"):
+        return found.merge(Resource(own | {"service.name": f"switchhook-{function}"}))
+    return Resource(own).merge(found)
 
 
 def silence_the_sdk() -> None:

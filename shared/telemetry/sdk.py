@@ -18,7 +18,6 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, NoOpTracer, SpanKind, Status, StatusCode
@@ -29,6 +28,7 @@ from shared.telemetry.exporting import (
     InBackground,
     MetricExporter,
     SpanExporter,
+    resource_of,
     silence_the_sdk,
 )
 from shared.telemetry.instruments import (
@@ -100,7 +100,7 @@ class Telemetry:
     def __init__(self, function: str, signals: Collection[str]) -> None:
         silence_the_sdk()
         self._collector = Collector()
-        resource = _resource(function)
+        resource = resource_of(function)
         self._tracers = self._meters = None
         self._tracer: trace.Tracer = NoOpTracer()
         self._instruments = Instruments(NoOpMeter(SCOPE))
@@ -289,12 +289,3 @@ def _method(scope: Mapping[str, Any]) -> str:
 def _fact(name: str) -> str:
     """`event_id`, as log lines have it, as an attribute."""
     return f"switchhook.{name.replace('_', '.')}"
-
-
-def _resource(function: str) -> Resource:
-    """What the environment says of this process goes first."""
-    found = Resource.create()
-    own: dict[str, Any] = {"service.version": VERSION}
-    if str(found.attributes.get("service.name", "")).startswith("unknown_service"):
-        return found.merge(Resource(own | {"service.name": f"switchhook-{function}"}))
-    return Resource(own).merge(found)

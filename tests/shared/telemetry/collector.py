@@ -54,6 +54,7 @@ class Point:
 
 class Collector:
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.url = ""
         self.status = 200
         self.seconds = 0.0
@@ -67,6 +68,10 @@ class Collector:
         """Everything that came."""
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        with self._lock:
+            self._take(path, headers, body)
+
+    def _take(self, path: str, headers: dict[str, str], body: bytes) -> None:
         self.requests += 1
         self.headers.append(headers)
         if path == "/v1/traces":
@@ -84,6 +89,11 @@ class Collector:
     def span(self, name: str, **about: object) -> Span:
         """The one with this name, once it has come; `about` are ends of its attributes' names."""
         (found,) = self.wait_for(lambda: self.found(name, **about))
+        return found
+
+    def parent_of(self, span: Span) -> Span:
+        """Once it has come: it ends later."""
+        (found,) = self.wait_for(lambda: [one for one in self.spans if one.id == span.parent_id])
         return found
 
     def found(self, name: str, **about: object) -> list[Span]:

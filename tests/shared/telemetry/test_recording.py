@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 
 import httpx
@@ -40,7 +41,8 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(autouse=True)
 def _recording(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sends when it is told to, and not before."""
+    """Sends when it is told to, and not before; at the end nothing goes on in the background."""
+    before = set(threading.enumerate())
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "3600000")
@@ -48,6 +50,8 @@ def _recording(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield
     collector.seconds = 0
     telemetry.stop()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
 
 
 async def answer(request: Request) -> Response:
