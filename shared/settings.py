@@ -6,21 +6,26 @@ Each function has a settings class of its own built from these; none reads the e
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any, Self
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 
-class Settings(BaseSettings):
-    """Base of every function's settings. ENV_FILE names the file to read; the environment wins over it."""
+class Settings(BaseModel):
+    """Base of every function's settings. A field is the environment variable of its name in capitals."""
 
-    model_config = SettingsConfigDict(
-        env_file=os.environ.get("ENV_FILE", ".env"),
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def from_environment(cls, **given: Any) -> Self:
+        """What is given, else set, else in the file that ENV_FILE names, else the default. Empty is not set.
+
+        Raises ValidationError, which names what is missing or wrong and shows no value.
+        """
+        found = _file() | {name: value for name, value in os.environ.items() if value}
+        fields = {name: found[name.upper()] for name in cls.model_fields if name.upper() in found}
+        return cls(**(fields | given))
 
     supabase_url: str
     """Base URL of the Supabase project, such as https://abc.supabase.co."""
@@ -47,3 +52,12 @@ class WorkerSettings(PipelineSettings):
 
     worker_time_budget_seconds: float = 25.0
     """A call stops claiming more work after this long; under the runtime's own limit."""
+
+
+def _file() -> dict[str, str]:
+    path = Path(os.environ.get("ENV_FILE", ".env"))
+    if not path.is_file():  # as where functions are deployed, which start without what reads it
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415
+
+    return {name: value for name, value in dotenv_values(path).items() if value}

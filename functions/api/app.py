@@ -31,7 +31,9 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_backend("api", settings or ApiSettings()) as app.state.backend:
+        async with open_backend(
+            "api", settings or ApiSettings.from_environment()
+        ) as app.state.backend:
             yield
 
     app = FastAPI(

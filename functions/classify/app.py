@@ -9,7 +9,7 @@ from functions.classify.classify import decide
 from functions.classify.settings import ClassifySettings
 from shared.worker import Stage, create_app
 
-settings = ClassifySettings()
+settings = ClassifySettings.from_environment()
 app = create_app(
     Stage("classify", "classify", partial(decide, adviser=adviser_for(settings))), settings
 )

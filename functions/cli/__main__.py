@@ -58,7 +58,7 @@ def root() -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look at keys, schema, extensions, clocks and wake-ups, and say what to do. Ends with 1 if anything is wrong."""
-    findings = asyncio.run(examine(CliSettings()))
+    findings = asyncio.run(examine(CliSettings.from_environment()))
     if as_json:
         show_json([asdict(finding) for finding in findings])
     else:
@@ -183,7 +183,7 @@ def _as_user(work: Callable[[ApiClient], Awaitable[Answer]], *, as_json: bool) -
     """What the work gives; ends the program with 1 if it is refused."""
 
     async def run() -> Answer:
-        async with signed_in(CliSettings()) as api:
+        async with signed_in(CliSettings.from_environment()) as api:
             return await work(api)
 
     try:

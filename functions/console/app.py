@@ -28,7 +28,9 @@ def create_app(settings: ConsoleSettings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_backend("console", settings or ConsoleSettings()) as backend:
+        async with open_backend(
+            "console", settings or ConsoleSettings.from_environment()
+        ) as backend:
             app.state.backend, app.state.sessions = backend, Sessions(backend)
             yield
 

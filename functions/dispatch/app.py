@@ -54,4 +54,4 @@ def create_app(settings: DispatchSettings) -> Starlette:
     )
 
 
-app = create_app(DispatchSettings())
+app = create_app(DispatchSettings.from_environment())

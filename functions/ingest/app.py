@@ -56,4 +56,4 @@ def create_app(settings: IngestSettings) -> Starlette:
     )
 
 
-app = create_app(IngestSettings())
+app = create_app(IngestSettings.from_environment())

@@ -6,4 +6,6 @@ from functions.prepare_for_rules.prepare import decide
 from functions.prepare_for_rules.settings import PrepareForRulesSettings
 from shared.worker import Stage, create_app
 
-app = create_app(Stage("prepare", "prepare-for-rules", decide), PrepareForRulesSettings())
+app = create_app(
+    Stage("prepare", "prepare-for-rules", decide), PrepareForRulesSettings.from_environment()
+)

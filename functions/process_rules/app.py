@@ -6,4 +6,4 @@ from functions.process_rules.process_rules import decide
 from functions.process_rules.settings import ProcessRulesSettings
 from shared.worker import Stage, create_app
 
-app = create_app(Stage("rules", "process-rules", decide), ProcessRulesSettings())
+app = create_app(Stage("rules", "process-rules", decide), ProcessRulesSettings.from_environment())

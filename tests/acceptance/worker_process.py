@@ -38,7 +38,7 @@ FUNCTIONS = {"pipeline": [classify, prepare_for_rules, process_rules], "dispatch
 
 async def main(apps: list[Starlette]) -> None:
     """Runs them until the process ends."""
-    secret = PipelineSettings().functions_secret.get_secret_value()
+    secret = PipelineSettings.from_environment().functions_secret.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
         for app in apps:
             await stack.enter_async_context(app.router.lifespan_context(app))

@@ -15,7 +15,7 @@ from shared.group_commit import GroupCommit
 
 def ingest() -> Starlette:
     """As it is."""
-    return create_app(IngestSettings())
+    return create_app(IngestSettings.from_environment())
 
 
 def one_rpc_per_request() -> Starlette:
@@ -41,7 +41,9 @@ def one_rpc_per_request() -> Starlette:
 def one_rpc_per_request_fast_client() -> Starlette:
     """The same over the HTTP client that Switchhook uses."""
     return create_app(
-        IngestSettings(group_max_events=1, group_concurrency=1000, group_overlap_events=1)
+        IngestSettings.from_environment(
+            group_max_events=1, group_concurrency=1000, group_overlap_events=1
+        )
     )
 
 
@@ -52,4 +54,4 @@ def stores_nothing() -> Starlette:
         return {"id": "00000000-0000-7000-8000-000000000000", "state": "accepted"}
 
     GroupCommit.submit = submit  # type: ignore[method-assign,assignment]
-    return create_app(IngestSettings())
+    return create_app(IngestSettings.from_environment())
