@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
+from functions.ingest import app
 from functions.ingest.app import create_app
 from functions.ingest.settings import IngestSettings
 from shared.database import Database, _Connections, run
@@ -19,8 +20,8 @@ def ingest() -> Starlette:
 
 
 def one_rpc_per_request() -> Starlette:
-    """One call to the database for each request, by Supabase's client over httpx as it comes: what a plain function
-    would do.
+    """One call to the database for each request, by Supabase's client over httpx, in Python as they come: what a plain
+    function would do.
     """
 
     def client(self: _Connections) -> httpx.AsyncClient:
@@ -33,6 +34,7 @@ def one_rpc_per_request() -> Starlette:
         assert self._tables is not None
         return await run(self._tables.rpc(function, arguments))
 
+    app.collect_rarely = lambda: None  # type: ignore[attr-defined,assignment]
     _Connections.client = client  # type: ignore[method-assign]
     Database.call = call  # type: ignore[method-assign]
     return one_rpc_per_request_fast_client()
