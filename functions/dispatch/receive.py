@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -24,7 +25,7 @@ class DispatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    delivery_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
+    delivery_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=1000)
 
 
 def dispatch_routes(settings: DispatchSettings) -> list[Route]:
@@ -40,7 +41,7 @@ def dispatch_routes(settings: DispatchSettings) -> list[Route]:
         if asked.delivery_ids is None:
             counts = await dispatcher.work()
         else:
-            counts = await dispatcher.deliver(asked.delivery_ids)
+            counts = await dispatcher.deliver([str(one) for one in asked.delivery_ids])
         if counts.claimed:
             logger.info("dispatched", extra=asdict(counts))
         return success(asdict(counts))

@@ -9,7 +9,6 @@ each function's start and shutdown.
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from shared import telemetry
 from shared.errors import DatabaseUnavailable
+from shared.logs import log_as_json
 from shared.responses import EXCEPTION_HANDLERS, json_response, success
 
 # The longest path that fits decides, so `/api/webhooks/receive` is ingest's though `/api` is not.
@@ -102,8 +102,7 @@ async def _health(app: ASGIApp) -> int:
 
 
 def main(port: int) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_as_json()
     uvicorn.run(
         create_gateway(import_functions()),
         host="127.0.0.1",
@@ -111,6 +110,7 @@ def main(port: int) -> None:
         loop="uvloop",
         http="httptools",
         access_log=False,
+        log_config=None,
         server_header=False,
         timeout_graceful_shutdown=10,
     )

@@ -25,6 +25,7 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from shared import telemetry
+from shared.logs import log_as_json
 
 CHANNEL = "switchhook"
 WORKERS = {
@@ -191,8 +192,7 @@ async def serve(
 
 
 def main(ready: Path) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_as_json()
     ready.unlink(missing_ok=True)
     environment = os.environ
     asyncio.run(

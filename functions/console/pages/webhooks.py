@@ -80,6 +80,8 @@ async def create(visit: Visit) -> Response:
         made = await webhooks.create_webhook(visit.session, new_fields(visit.form))
     except InvalidRequest as error:
         return await _form(visit, None, values_of(visit.form), error.message)
+    if made.kind == "slack":  # which checks no signature
+        return visit.go(f"/webhooks/{made.id}", "Saved. Send a test to see it in Slack")
     return await visit.page(
         "webhook_secret.html", 201, webhook=made, secret=made.secret, previous_valid_until=None
     )
