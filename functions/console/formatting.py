@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +43,11 @@ def share(part: float | None, whole: float | None = 1) -> str:
     percent = 100 * part / whole
     # Nothing that is not whole is shown as 100 %.
     return f"{min(percent, 99.9):.1f} %" if 99 < percent < 100 else f"{percent:.0f} %"
+
+
+def sureness(confidence: float) -> str:
+    """In percent, rounded down: what is just below a threshold, and waits, must not look as if it had reached it."""
+    return f"{math.floor(confidence * 100 + 1e-9)} %"
 
 
 def count(number: float) -> str:

@@ -33,6 +33,7 @@ TEMPLATES.filters |= {
     "plain_json": formatting.plain_json,
     "share": formatting.share,
     "short": formatting.short,
+    "sureness": formatting.sureness,
     "words": formatting.words,
 }
 TEMPLATES.globals |= {"bars": bars, "lines": lines, "tree": tree, "version_of": version_of}

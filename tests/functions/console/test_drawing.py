@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.console.charts import HEIGHT, bars, lines
-from functions.console.formatting import count, duration, share
+from functions.console.formatting import count, duration, share, sureness
 from functions.console.rule_form import FORMS
 from functions.console.scheme_guides import GUIDES
 from functions.console.scheme_settings import LABELS, every_setting, settings_of
@@ -81,6 +81,13 @@ def test_numbers_are_written_for_readers() -> None:
     assert share(999, 1000) == "99.9 %"
     assert share(1, 1) == "100 %"
     assert share(0, 0) == "\u2013"
+    assert [sureness(one) for one in (0.697, 0.7, 0.29, 0.999, 1)] == [
+        "69 %",
+        "70 %",
+        "29 %",
+        "99 %",
+        "100 %",
+    ]
     assert count(1234567) == "1\u202f234\u202f567"
 
 
