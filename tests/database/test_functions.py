@@ -337,6 +337,10 @@ ARGUMENTS: dict[str, Callable[[Target], Row]] = {
         "p_event_id": target.failed,
         "p_limit": 1,
     },
+    "get_field_problems": lambda target: {
+        "p_event_ids": f'["{target.failed}"]',
+        "p_configs": '[{"field": "user_id"}]',
+    },
     "get_endpoint_activity": lambda target: {
         "p_endpoint_ids": [target.endpoint],
         "p_since": "2026-01-01T00:00:00Z",
@@ -442,7 +446,7 @@ def reaches(connection: Connection, user_id: uuid.UUID, name: str, target: Targe
         return False
     if isinstance(answer, list):
         return (
-            bool(answer) or name == "reconcile_endpoint"
+            any(answer) or name == "reconcile_endpoint"
         )  # which answers for each event it is given
     return bool(answer.get("ids", True)) and not answer.get("skipped")
 
