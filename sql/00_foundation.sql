@@ -86,8 +86,8 @@ as $$
   select left(p_sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX')
 $$;
 comment on function private.may_pass(text) is 'Whether an error is of the moment: the same work may go well the next time.';
-revoke execute on function private.may_pass(text) from public, anon, authenticated;
-grant execute on function private.may_pass(text) to service_role;
+revoke execute on function private.may_pass(text) from public, anon;
+grant execute on function private.may_pass(text) to authenticated, service_role;
 
 create function private.as_uuids(p_ids text) returns uuid[]
 language sql immutable security invoker set search_path = ''

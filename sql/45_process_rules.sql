@@ -148,14 +148,53 @@ comment on function private.make_record(public.webhook_events, text, jsonb) is
 revoke execute on function private.make_record(public.webhook_events, text, jsonb) from public, anon, authenticated;
 grant execute on function private.make_record(public.webhook_events, text, jsonb) to service_role;
 
+create function private.field_problem(p_event public.webhook_events, p_config json) returns text
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  v_table text := (private.entity_type(p_event.user_id, p_event.entity_table)).target_table;
+  v_field text;
+  v_is_empty boolean;
+begin
+  v_field := p_config ->> 'field';
+  if (v_field = any (private.writable_columns(v_table))) is not true then
+    return left(format('There is no field %s that a rule may set', coalesce(quote_ident(v_field), 'without a name')), 2000);
+  end if;
+  execute format('select r.%I is null from jsonb_populate_record(null::public.%I, $1) r', v_field, v_table)
+  into v_is_empty using jsonb_build_object(v_field, p_config -> 'value');
+  if v_is_empty and (
+      select a.attnotnull from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid
+      where c.relnamespace = 'public'::regnamespace and c.relname = v_table and a.attname = v_field) then
+    return format('The field %s may not be empty', quote_ident(v_field));
+  end if;
+  -- An event that is tried before it is prepared will have its record by then.
+  if p_event.entity_id is null and p_event.stage in ('rules', 'done') then
+    return 'The event has no entity to act on';
+  end if;
+  return null;
+exception
+  when others then
+    if private.may_pass(sqlstate) then
+      raise;
+    end if;
+    return left(sqlerrm, 2000);
+end
+$$;
+comment on function private.field_problem(public.webhook_events, json) is
+  'Why set_field with this configuration cannot be done for an event; null if it can, as far as the field and its type tell. Changes nothing.';
+revoke execute on function private.field_problem(public.webhook_events, json) from public, anon;
+grant execute on function private.field_problem(public.webhook_events, json) to authenticated, service_role;
+
 create function private.set_field(p_event public.webhook_events, p_field text, p_value jsonb) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   v_type public.entity_types := private.entity_type(p_event.user_id, p_event.entity_table);
+  v_problem text := private.field_problem(p_event, json_build_object('field', p_field, 'value', p_value));
 begin
-  if not p_field = any (private.writable_columns(v_type.target_table)) then
-    raise exception 'There is no field % that a rule may set', quote_ident(p_field) using errcode = 'WH001';
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'WH001';
   end if;
   execute format('update public.%I t set %I = r.%I from jsonb_populate_record(null::public.%I, $3) r where t.id = $1 and t.user_id = $2',
     v_type.target_table, p_field, p_field, v_type.target_table)

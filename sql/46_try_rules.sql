@@ -35,3 +35,17 @@ comment on function public.get_events_for_rules(uuid, text, uuid, integer) is
   'Events of a user (the caller, or anybody''s for an admin) as claim_rules hands them out, with status and stage, newest first: {events[], invoice_field_maps[]}. Either the one that is named, or the last of an entity type that are prepared, up to p_limit (100 at most).';
 revoke execute on function public.get_events_for_rules(uuid, text, uuid, integer) from public, anon;
 grant execute on function public.get_events_for_rules(uuid, text, uuid, integer) to authenticated;
+
+create function public.get_field_problems(p_event_ids text, p_configs text) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(case when e.id is not null then private.field_problem(e, c.value) end order by c.place), '[]')
+  -- As json: what jsonb cannot hold is a problem of its own action, and not of all.
+  from json_array_elements(p_configs::json) with ordinality as c (value, place)
+  join unnest(private.as_uuids(p_event_ids)) with ordinality as i (id, place) using (place)
+  left join public.webhook_events e on e.id = i.id
+$$;
+comment on function public.get_field_problems(text, text) is
+  'Why set_field with each of these configurations, filled in, could not be done for the event at the same place; null where it could, or where the caller sees no such event. Two JSON arrays in, one out. Changes nothing.';
+revoke execute on function public.get_field_problems(text, text) from public, anon;
+grant execute on function public.get_field_problems(text, text) to authenticated;

@@ -37,7 +37,7 @@ comment on table public.event_replays is 'A stage run anew over a range of event
 comment on column public.event_replays.total is 'Events in the range when it began, counted up to a million.';
 comment on column public.event_replays.examined is 'Of these, those that have been decided about anew.';
 comment on column public.event_replays.different is 'Of these, those that would not come out as they are.';
-comment on column public.event_replays.failing is 'Of these, those about which nothing can be decided.';
+comment on column public.event_replays.failing is 'Of these, those about which nothing can be decided, or of which an action would fail.';
 comment on column public.event_replays.requeued is 'Events put back into the queue; none in a dry run.';
 comment on column public.event_replays.after_id is 'All events up to this one have been looked at.';
 comment on column public.event_replays.batch_id is 'Last event of the batch that is leased.';
@@ -325,7 +325,10 @@ language sql stable security invoker set search_path = ''
 as $$
   select jsonb_build_object('before', jsonb_strip_nulls(jsonb_build_object('status', p_event.status, 'error', p_event.error_message)),
     'after', jsonb_build_object('actions', coalesce((
-      select jsonb_agg(a.value - 'duration_ms' order by a.place) from jsonb_array_elements(p_result -> 'actions') with ordinality as a (value, place)), '[]')))
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('error', problem)) || a.value - 'duration_ms' order by a.place)
+      from jsonb_array_elements(p_result -> 'actions') with ordinality as a (value, place),
+        lateral (select case when a.value ->> 'action_type' = 'set_field' and not a.value ? 'error'
+          then private.field_problem(p_event, (a.value -> 'action_config')::json) end as problem) f), '[]')))
   where p_event.status = 'failed' or jsonb_array_length(p_result -> 'actions') > 0
 $$;
 comment on function private.ruled_anew(public.webhook_events, jsonb) is 'Which actions would be done for an event that were not, and which would be tried again; null where there is none.';
@@ -414,7 +417,8 @@ begin
     limit greatest(0, 10000 - v_replay.different)
     on conflict (replay_id, webhook_event_id) do nothing
   )
-  select count(*), count(*) filter (where r.result ? 'error'), coalesce(array_agg(r.id) filter (where r.difference is not null), '{}'),
+  select count(*), count(*) filter (where r.result ? 'error' or jsonb_path_exists(r.difference, '$.after.actions[*].error')),
+    coalesce(array_agg(r.id) filter (where r.difference is not null), '{}'),
     coalesce(array_agg(r.id) filter (where r.difference is not null and not r.result ? 'error'), '{}')
   into v_examined, v_failing, v_different, v_to_requeue
   from results r;

@@ -78,7 +78,9 @@ class Replay(StoredResource):
     total: int = Field(description="Events in the range when it began, counted up to a million.")
     examined: int = Field(description="Of these, decided about anew so far.")
     different: int = Field(description="Of these, would not come out as they are.")
-    failing: int = Field(description="Of these, nothing can be decided about.")
+    failing: int = Field(
+        description="Of these, nothing can be decided about, or an action would fail."
+    )
     requeued: int = Field(description="Put back into the queue; none in a dry run.")
     error_message: str | None
     user_id: UUID

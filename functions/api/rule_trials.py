@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from dataclasses import replace
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
@@ -18,6 +20,7 @@ from shared.management.events import Stage, Status
 from shared.management.models import WHOLE, Request, Resource, StoredResource, Timestamp, UuidText
 from shared.management.rules import RuleFields, check_rule, find_rule
 from shared.management.session import UserSession
+from shared.replays import as_json
 from shared.rule_trials import Outcome, Trial, try_on_all
 
 router = create_router("rules")
@@ -132,6 +135,7 @@ async def _try(session: UserSession, owner: UUID, rule: rules.Rule, wanted: Tria
     maps = [rules.InvoiceFieldMap.model_validate(owned) for owned in found["invoice_field_maps"]]
     # In a thread, so that others are answered while a slow rule is thought about.
     trials = await asyncio.to_thread(lambda: list(try_on_all(events, rule, maps, time.thread_time)))
+    trials = await _with_problems(session, events, trials)
     outcomes = [trial.outcome for trial in trials]
     return Trials(
         count=len(trials),
@@ -141,6 +145,41 @@ async def _try(session: UserSession, owner: UUID, rule: rules.Rule, wanted: Tria
             for row, event, trial in zip(rows, events, trials, strict=True)
         ],
     )
+
+
+async def _with_problems(
+    session: UserSession, events: list[rules.ClaimedEvent], trials: list[Trial]
+) -> list[Trial]:
+    """The trials, with what the database has against the fields that would be set."""
+    asked = [
+        (event.id, result.action_config)
+        for event, trial in zip(events, trials, strict=True)
+        for result in trial.results
+        if _sets_field(result)
+    ]
+    if not asked:
+        return trials
+    problems = iter(
+        await session.database.call(
+            "get_field_problems",
+            p_event_ids=json.dumps([event_id for event_id, _ in asked]),
+            p_configs=as_json([config for _, config in asked]),
+        )
+    )
+    return [
+        replace(
+            trial,
+            results=tuple(
+                replace(result, error=next(problems)) if _sets_field(result) else result
+                for result in trial.results
+            ),
+        )
+        for trial in trials
+    ]
+
+
+def _sets_field(result: rules.Result) -> bool:
+    return result.action_type == "set_field" and result.error is None
 
 
 def _tried(row: dict[str, Any], event: rules.ClaimedEvent, trial: Trial) -> TriedEvent:

@@ -33,6 +33,7 @@ USER_RPCS = {
     "find_deliveries",
     "get_event_trace",
     "get_events_for_rules",
+    "get_field_problems",
     "get_endpoint_activity",
     "get_navigation",
     "get_overview",
@@ -85,11 +86,13 @@ PRIVATE_FOR_USERS = {
     "count_events",
     "counted_until",
     "entity_type",
+    "field_problem",
     "first_id_at",
     "is_admin",
     "is_deliverable",
     "is_event_name",
     "lend_endpoint_secret",
+    "may_pass",
     "override_event",
     "owns",
     "piece_of",
@@ -334,6 +337,10 @@ ARGUMENTS: dict[str, Callable[[Target], Row]] = {
         "p_event_id": target.failed,
         "p_limit": 1,
     },
+    "get_field_problems": lambda target: {
+        "p_event_ids": f'["{target.failed}"]',
+        "p_configs": '[{"field": "user_id"}]',
+    },
     "get_endpoint_activity": lambda target: {
         "p_endpoint_ids": [target.endpoint],
         "p_since": "2026-01-01T00:00:00Z",
@@ -439,7 +446,7 @@ def reaches(connection: Connection, user_id: uuid.UUID, name: str, target: Targe
         return False
     if isinstance(answer, list):
         return (
-            bool(answer) or name == "reconcile_endpoint"
+            any(answer) or name == "reconcile_endpoint"
         )  # which answers for each event it is given
     return bool(answer.get("ids", True)) and not answer.get("skipped")
 

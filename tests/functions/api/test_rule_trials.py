@@ -109,6 +109,32 @@ async def test_an_action_that_cannot_be_done_says_why(
     assert tagged["error"] is None
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("user_id", "x", "There is no field user_id that a rule may set"),
+        ("nope", "x", "There is no field nope that a rule may set"),
+        ("total", "abc", 'invalid input syntax for type numeric: "abc"'),
+        ("total", "{{ event.data.word }}", None),
+        ("total", "{{ event.data.total }}", None),
+    ],
+)
+async def test_a_field_that_cannot_be_set_says_why_beside_the_other_actions(
+    field: str, value: str, told: str | None, newcomer: Account, make_event: MakeEvent
+) -> None:
+    endpoint = await newcomer.create_endpoint()
+    event_id = make_event(endpoint, stage="prepare", payload={"data": {"total": 7}})
+    config = {"field": field, "value": value}
+    actions = [TAG, {"actionType": "set_field", "actionConfig": config}, TAG]
+    draft = RULE | {"condition": "", "actions": actions}
+
+    body = {"rule": draft, "eventId": event_id}
+    found = await data_of(newcomer.client.post("/api/rules/try", json=body))
+
+    errors = [action["error"] for action in found["events"][0]["actions"]]
+    assert errors == [None, told, None]
+
+
 async def test_what_has_been_done_for_an_event_is_told(
     newcomer: Account, orders: dict[str, str], database: Connection
 ) -> None:
