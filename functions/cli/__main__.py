@@ -43,6 +43,7 @@ ATTEMPT_COLUMNS = (
     "latencyMs",
     "attempt",
     "deliveryId",
+    "error",
 )
 POLL_SECONDS = 1.0
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from functions.cli.api import Item, Refused
 from functions.cli.findings import Finding
 
-console = Console()
+# What does not fit into a line is the terminal's to wrap: an id that is broken or cut cannot be typed again.
+console = Console(soft_wrap=True)
 
 MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
 
@@ -28,10 +29,22 @@ def show_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) 
     if as_json:
         show_json(items)
         return
-    table = Table(*columns, box=None)
-    for item in items:
-        table.add_row(*(escape(text(item.get(column))) for column in columns))
-    console.print(table)
+    rows = [[_one_line(text(item.get(column))) for column in columns] for item in items]
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    console.print(_row(columns, widths), style="bold", markup=False, highlight=False)
+    for row in rows:
+        console.print(_row(row, widths), markup=False, highlight=False)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip()
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())
 
 
 def show_event(event: Item, *, as_json: bool) -> None:

@@ -129,6 +129,18 @@ def test_webhooks_are_listed(cli: Cli) -> None:
     assert "Mine" in cli.run("webhooks").stdout
 
 
+def test_a_narrow_terminal_cuts_no_id(cli: Cli) -> None:
+    made = cli.create(
+        "webhooks", name="Mine", **DELIVERED | {"url": f"http://127.0.0.1:9/{'a' * 80}"}
+    )
+
+    names, row = cli.run("webhooks", COLUMNS="80").stdout.splitlines()
+
+    assert names.split()[-1] == "id"
+    assert row.split()[-1] == made["id"]
+    assert row.index(made["id"]) == names.index("id")
+
+
 PRIVATE = {name for name, scheme in SCHEMES.items() if scheme.has_private_key}
 
 
@@ -193,12 +205,13 @@ def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStac
     ).raise_for_status()
 
     (attempt, *_) = cli.json("tail", webhook["id"])
-    shown = cli.run("tail", webhook["id"]).stdout
+    shown = cli.run("tail", webhook["id"], COLUMNS="80").stdout
     retried = cli.json("retry", webhook["id"], attempt["deliveryId"])
     replayed = cli.json("replay", event["id"])
 
     assert (attempt["outcome"], attempt["attempt"]) == ("failed", 1)
-    assert "order.completed" in shown
+    for name in ("attemptedAt", "eventType", "deliveryId", "error"):
+        assert attempt[name] in shown
     assert (retried["id"], retried["status"]) == (attempt["deliveryId"], "pending")
     assert replayed.keys() >= {"id"}
 
