@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
+from typer.exceptions import TyperException
 
 from functions.cli.api import ApiClient, Item, Refused, signed_in
 from functions.cli.doctor import examine
@@ -20,11 +22,12 @@ from functions.cli.output import (
     show_findings,
     show_items,
     show_json,
+    show_more_items,
     show_refusal,
 )
 from functions.cli.settings import CliSettings
 from functions.cli.trigger import Trigger, find_endpoint, sample, send
-from shared.errors import SwitchhookError
+from shared.errors import InvalidRequest, SwitchhookError
 
 Answer = TypeVar("Answer")
 
@@ -98,10 +101,11 @@ def tail(
             path = f"webhooks/{webhook_id}/logs"
             found = [item async for item in api.items(path, limit=limit)][::-1]
             fresh = [attempt for attempt in found if attempt["id"] not in seen]
-            if fresh or not follow:
-                show_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
             if not follow:
+                show_items(found, ATTEMPT_COLUMNS, as_json=as_json)
                 return
+            if fresh:
+                show_more_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
             seen.update(attempt["id"] for attempt in found)
             await asyncio.sleep(POLL_SECONDS)
 
@@ -204,5 +208,18 @@ def _show_answer(answer: Item, *, as_json: bool) -> None:
         console.print(f"{name}: {value}", markup=False, highlight=False)
 
 
+def main() -> None:
+    """What is typed, done. Programs are told in JSON too that something was typed wrong."""
+    if "--json" not in sys.argv:
+        app()
+    try:
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        message = " ".join(error.format_message().split())
+        show_refusal(Refused(message, InvalidRequest.code), as_json=True)
+        status = error.exit_code
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -36,6 +36,15 @@ def show_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) 
         console.print(_row(row, widths), markup=False, highlight=False)
 
 
+def show_more_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) -> None:
+    """Entries of a list that goes on; for programs one JSON object a line."""
+    if not as_json:
+        show_items(items, columns, as_json=False)
+        return
+    for item in items:
+        show_json(item)
+
+
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (
         cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
@@ -81,6 +90,6 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def show_refusal(refused: Refused, *, as_json: bool) -> None:
     if as_json:
-        show_json({"error": str(refused), "code": refused.code})
+        show_json({"status": "error", "error": str(refused), "code": refused.code})
     else:
         console.print(f"[red]{escape(str(refused))}[/]", highlight=False)

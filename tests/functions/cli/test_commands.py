@@ -216,6 +216,67 @@ def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStac
     assert replayed.keys() >= {"id"}
 
 
+MISTYPED = {
+    "unknown command": ("nope",),
+    "missing argument": ("tail",),
+    "unknown option": ("endpoints", "--nope"),
+    "missing file": ("trigger", "my-shop", "--file", "/nope"),
+    "no number": ("tail", "some-id", "--limit", "many"),
+}
+
+
+@pytest.mark.parametrize("arguments", MISTYPED.values(), ids=MISTYPED)
+def test_programs_are_told_in_json_what_was_typed_wrong(
+    arguments: tuple[str, ...], project_root: Path
+) -> None:
+    mistyped = Cli({**os.environ, "PYTHONPATH": str(project_root)}, "", "")
+
+    answer = mistyped.run(*arguments, "--json")
+
+    assert (answer.returncode, answer.stderr) == (2, "")
+    told = json.loads(answer.stdout)
+    assert (told["status"], told["code"]) == ("error", "invalid_request")
+    assert told["error"]
+
+
+def test_people_are_shown_how_it_is_typed(project_root: Path) -> None:
+    mistyped = Cli({**os.environ, "PYTHONPATH": str(project_root)}, "", "")
+
+    answer = mistyped.run("tail")
+
+    assert answer.returncode == 2
+    assert "Usage:" in answer.stderr
+
+
+def test_attempts_that_are_followed_are_one_json_object_a_line(
+    cli: Cli, stack: RunningStack
+) -> None:
+    webhook = cli.create("webhooks", name="Mine", **DELIVERED)
+    events = [cli.create("events", event="order.completed", data={"id": n}) for n in (1, 2)]
+    httpx.post(
+        f"{cli.url}/functions/v1/dispatch",
+        headers={"Authorization": f"Bearer {stack.functions_secret}"},
+        json={},
+        timeout=60,
+    ).raise_for_status()
+
+    following = subprocess.Popen(
+        [sys.executable, "-m", "functions.cli", "tail", webhook["id"], "--follow", "--json"],
+        env=cli.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    giving_up = threading.Timer(60, following.kill)
+    giving_up.start()
+    attempts = [json.loads(following.stdout.readline()) for _ in events]
+    giving_up.cancel()
+    following.terminate()
+    following.communicate(timeout=60)
+
+    assert {attempt["webhookId"] for attempt in attempts} == {webhook["id"]}
+
+
 def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
     made = cli.create("endpoints", name="Shop", scheme="webhook_signature")
     secret = {"SECRET": made["secret"]}
