@@ -15,9 +15,9 @@ from typer.exceptions import TyperException
 
 from functions.cli.api import ApiClient, Item, Refused, signed_in
 from functions.cli.doctor import examine
-from functions.cli.listen import Forwarding, Listener, forward
+from functions.cli.listen import Forwarding, Listener, forward, is_address
 from functions.cli.output import (
-    console,
+    show_answer,
     show_event,
     show_findings,
     show_items,
@@ -112,10 +112,18 @@ def tail(
     _as_user(watch, as_json=as_json)
 
 
+def _address(url: str) -> str:
+    if url and not is_address(url):
+        raise typer.BadParameter(f"{url} is no address that starts with http:// or https://")
+    return url
+
+
 @app.command()
 def listen(
     endpoint: Annotated[str, typer.Argument(help="An endpoint's slug or id.")],
-    forward_to: Annotated[str, typer.Option(help="Post each event to this URL.")] = "",
+    forward_to: Annotated[
+        str, typer.Option(callback=_address, help="Post each event to this URL.")
+    ] = "",
     secret: Annotated[
         str, typer.Option(envvar="SECRET", help="Sign what is posted with the endpoint's secret.")
     ] = "",
@@ -148,7 +156,7 @@ def listen(
 def replay(event_id: str, as_json: AsJson = False) -> None:
     """Deliver a published event once more to all who subscribe."""
     answer = _as_user(lambda api: api.call("POST", f"events/{event_id}/replay"), as_json=as_json)
-    _show_answer(answer, as_json=as_json)
+    show_answer(answer, as_json=as_json)
 
 
 @app.command()
@@ -156,7 +164,7 @@ def retry(webhook_id: str, delivery_id: str, as_json: AsJson = False) -> None:
     """Send one delivery once more."""
     path = f"webhooks/{webhook_id}/deliveries/{delivery_id}/retry"
     answer = _as_user(lambda api: api.call("POST", path), as_json=as_json)
-    _show_answer(answer, as_json=as_json)
+    show_answer(answer, as_json=as_json)
 
 
 @app.command()
@@ -177,7 +185,7 @@ def trigger(
     async def sent(api: ApiClient) -> Any:
         return await send(await find_endpoint(api, endpoint), Trigger(body, event, secret))
 
-    _show_answer(_as_user(sent, as_json=as_json), as_json=as_json)
+    show_answer(_as_user(sent, as_json=as_json), as_json=as_json)
 
 
 async def _all(api: ApiClient, path: str) -> list[Item]:
@@ -198,14 +206,6 @@ def _as_user(work: Callable[[ApiClient], Awaitable[Answer]], *, as_json: bool) -
     except SwitchhookError as error:
         show_refusal(Refused(error.message, error.code), as_json=as_json)
     raise typer.Exit(1)
-
-
-def _show_answer(answer: Item, *, as_json: bool) -> None:
-    if as_json:
-        show_json(answer)
-        return
-    for name, value in answer.items():
-        console.print(f"{name}: {value}", markup=False, highlight=False)
 
 
 def main() -> None:

@@ -56,6 +56,18 @@ def _one_line(words: str) -> str:
     return " ".join(words.split())
 
 
+def show_answer(answer: Item, *, as_json: bool) -> None:
+    """A line per value. People see none that is empty, and an id once."""
+    if as_json:
+        show_json(answer)
+        return
+    for name, value in answer.items():
+        if value is None or (name == "_id" and value == answer.get("id")):
+            continue
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        console.print(f"{name}: {words}", markup=False, highlight=False)
+
+
 def show_event(event: Item, *, as_json: bool) -> None:
     """One line; for programs one JSON object a line."""
     if as_json:

@@ -11,7 +11,13 @@ from typing import Any
 import httpx
 
 from functions.cli.api import ApiClient, Item, Refused
+from shared.errors import InvalidSignature
 from shared.signatures import scheme_named
+
+HOW_TO_SIGN = (
+    ": no secret was given. Put the endpoint's secret, which was shown when it was made, "
+    "into the environment variable SECRET, or give it with --secret"
+)
 
 
 @dataclass(frozen=True)
@@ -78,5 +84,6 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         except (httpx.HTTPError, ValueError):
             raise Refused(f"{endpoint['url']} does not answer", "service_unavailable") from None
     if not answer.is_success:
-        raise Refused(content["error"], content["code"])
+        no_secret = content["code"] == InvalidSignature.code and not trigger.secret
+        raise Refused(content["error"] + (HOW_TO_SIGN if no_secret else ""), content["code"])
     return content["data"]

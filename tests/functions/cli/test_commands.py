@@ -21,6 +21,7 @@ import pytest
 from typing_extensions import override
 
 from functions.cli.__main__ import app
+from functions.cli.output import show_answer
 from shared.signatures import SCHEMES
 from tests.docs.documents import README
 from tests.running_stack import RunningStack, User
@@ -186,6 +187,26 @@ def test_a_wrong_secret_is_refused_in_the_functions_words(cli: Cli) -> None:
     assert json.loads(answer.stdout)["code"] == "invalid_signature"
 
 
+def test_a_secret_that_was_not_given_is_asked_for(cli: Cli) -> None:
+    made = cli.create("endpoints", name="Shop", scheme="stripe")
+
+    unsigned = cli.run("trigger", made["slug"], SECRET="")
+    wrong = cli.run("trigger", made["slug"], SECRET="whsec_wrong")
+
+    assert unsigned.returncode == 1
+    assert "no secret was given" in unsigned.stdout
+    assert "--secret" in unsigned.stdout
+    assert "no secret was given" not in wrong.stdout
+
+
+def test_people_are_shown_values_as_they_are_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {"id": "1", "_id": "1", "isTest": False, "finishedAt": None, "events": ["ä"]}
+
+    show_answer(answer, as_json=False)
+
+    assert capsys.readouterr().out.splitlines() == ["id: 1", "isTest: false", 'events: ["ä"]']
+
+
 def test_an_unknown_endpoint_is_refused(cli: Cli) -> None:
     answer = cli.run("trigger", "nowhere")
 
@@ -222,6 +243,10 @@ MISTYPED = {
     "unknown option": ("endpoints", "--nope"),
     "missing file": ("trigger", "my-shop", "--file", "/nope"),
     "no number": ("tail", "some-id", "--limit", "many"),
+    "another protocol": ("listen", "my-shop", "--forward-to", "ftp://x"),
+    "no address": ("listen", "my-shop", "--forward-to", "nonsense"),
+    "no host": ("listen", "my-shop", "--forward-to", "http://"),
+    "no port": ("listen", "my-shop", "--forward-to", "http://localhost:port"),
 }
 
 
