@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from functions.cli.api import ApiClient, Item, Refused
-from shared.errors import InvalidSignature
+from shared.errors import InvalidRequest, InvalidSignature
 from shared.signatures import scheme_named
 
 HOW_TO_SIGN = (
@@ -65,14 +65,20 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         )
     body = scheme.complete(trigger.body, trigger.secret, now)
     query = scheme.query(body)
-    signed = scheme.sign(
-        body,
-        trigger.secret,
-        scheme.settings(endpoint["schemeSettings"]),
-        now,
-        event_type=trigger.event_type,
-        delivery_id=str(uuid.uuid4()),
-    )
+    try:
+        signed = scheme.sign(
+            body,
+            trigger.secret,
+            scheme.settings(endpoint["schemeSettings"]),
+            now,
+            event_type=trigger.event_type,
+            delivery_id=str(uuid.uuid4()),
+        )
+    except InvalidRequest as problem:
+        # A scheme whose secrets have a form of their own, and no secret.
+        if trigger.secret:
+            raise
+        raise Refused(problem.message + HOW_TO_SIGN, problem.code) from None
     async with httpx.AsyncClient(timeout=60) as client:
         try:
             answer = await client.post(
@@ -84,6 +90,6 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         except (httpx.HTTPError, ValueError):
             raise Refused(f"{endpoint['url']} does not answer", "service_unavailable") from None
     if not answer.is_success:
-        no_secret = content["code"] == InvalidSignature.code and not trigger.secret
-        raise Refused(content["error"] + (HOW_TO_SIGN if no_secret else ""), content["code"])
+        unsigned = content["code"] == InvalidSignature.code and not trigger.secret
+        raise Refused(content["error"] + (HOW_TO_SIGN if unsigned else ""), content["code"])
     return content["data"]

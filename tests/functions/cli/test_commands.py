@@ -187,8 +187,9 @@ def test_a_wrong_secret_is_refused_in_the_functions_words(cli: Cli) -> None:
     assert json.loads(answer.stdout)["code"] == "invalid_signature"
 
 
-def test_a_secret_that_was_not_given_is_asked_for(cli: Cli) -> None:
-    made = cli.create("endpoints", name="Shop", scheme="stripe")
+@pytest.mark.parametrize("scheme", ["stripe", "standard_webhooks"])
+def test_a_secret_that_was_not_given_is_asked_for(cli: Cli, scheme: str) -> None:
+    made = cli.create("endpoints", name="Shop", scheme=scheme)
 
     unsigned = cli.run("trigger", made["slug"], SECRET="")
     wrong = cli.run("trigger", made["slug"], SECRET="whsec_wrong")
