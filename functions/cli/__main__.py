@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,21 +11,23 @@ from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
+from typer.exceptions import TyperException
 
 from functions.cli.api import ApiClient, Item, Refused, signed_in
 from functions.cli.doctor import examine
-from functions.cli.listen import Forwarding, Listener, forward
+from functions.cli.listen import Forwarding, Listener, forward, is_address
 from functions.cli.output import (
-    console,
+    show_answer,
     show_event,
     show_findings,
     show_items,
     show_json,
+    show_more_items,
     show_refusal,
 )
 from functions.cli.settings import CliSettings
 from functions.cli.trigger import Trigger, find_endpoint, sample, send
-from shared.errors import SwitchhookError
+from shared.errors import InvalidRequest, SwitchhookError
 
 Answer = TypeVar("Answer")
 
@@ -43,6 +46,7 @@ ATTEMPT_COLUMNS = (
     "latencyMs",
     "attempt",
     "deliveryId",
+    "error",
 )
 POLL_SECONDS = 1.0
 
@@ -97,20 +101,29 @@ def tail(
             path = f"webhooks/{webhook_id}/logs"
             found = [item async for item in api.items(path, limit=limit)][::-1]
             fresh = [attempt for attempt in found if attempt["id"] not in seen]
-            if fresh or not follow:
-                show_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
             if not follow:
+                show_items(found, ATTEMPT_COLUMNS, as_json=as_json)
                 return
+            if fresh:
+                show_more_items(fresh, ATTEMPT_COLUMNS, as_json=as_json)
             seen.update(attempt["id"] for attempt in found)
             await asyncio.sleep(POLL_SECONDS)
 
     _as_user(watch, as_json=as_json)
 
 
+def _address(url: str) -> str:
+    if url and not is_address(url):
+        raise typer.BadParameter(f"{url} is no address that starts with http:// or https://")
+    return url
+
+
 @app.command()
 def listen(
     endpoint: Annotated[str, typer.Argument(help="An endpoint's slug or id.")],
-    forward_to: Annotated[str, typer.Option(help="Post each event to this URL.")] = "",
+    forward_to: Annotated[
+        str, typer.Option(callback=_address, help="Post each event to this URL.")
+    ] = "",
     secret: Annotated[
         str, typer.Option(envvar="SECRET", help="Sign what is posted with the endpoint's secret.")
     ] = "",
@@ -143,7 +156,7 @@ def listen(
 def replay(event_id: str, as_json: AsJson = False) -> None:
     """Deliver a published event once more to all who subscribe."""
     answer = _as_user(lambda api: api.call("POST", f"events/{event_id}/replay"), as_json=as_json)
-    _show_answer(answer, as_json=as_json)
+    show_answer(answer, as_json=as_json)
 
 
 @app.command()
@@ -151,7 +164,7 @@ def retry(webhook_id: str, delivery_id: str, as_json: AsJson = False) -> None:
     """Send one delivery once more."""
     path = f"webhooks/{webhook_id}/deliveries/{delivery_id}/retry"
     answer = _as_user(lambda api: api.call("POST", path), as_json=as_json)
-    _show_answer(answer, as_json=as_json)
+    show_answer(answer, as_json=as_json)
 
 
 @app.command()
@@ -172,7 +185,7 @@ def trigger(
     async def sent(api: ApiClient) -> Any:
         return await send(await find_endpoint(api, endpoint), Trigger(body, event, secret))
 
-    _show_answer(_as_user(sent, as_json=as_json), as_json=as_json)
+    show_answer(_as_user(sent, as_json=as_json), as_json=as_json)
 
 
 async def _all(api: ApiClient, path: str) -> list[Item]:
@@ -195,13 +208,18 @@ def _as_user(work: Callable[[ApiClient], Awaitable[Answer]], *, as_json: bool) -
     raise typer.Exit(1)
 
 
-def _show_answer(answer: Item, *, as_json: bool) -> None:
-    if as_json:
-        show_json(answer)
-        return
-    for name, value in answer.items():
-        console.print(f"{name}: {value}", markup=False, highlight=False)
+def main() -> None:
+    """What is typed, done. Programs are told in JSON too that something was typed wrong."""
+    if "--json" not in sys.argv:
+        app()
+    try:
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        message = " ".join(error.format_message().split())
+        show_refusal(Refused(message, InvalidRequest.code), as_json=True)
+        status = error.exit_code
+    sys.exit(status)
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -11,7 +11,8 @@ from shared.encryption import SecretBox
 from shared.version import VERSION
 
 WORKERS = ("classify", "prepare-for-rules", "process-rules", "dispatch")
-FUNCTIONS = ("ingest", *WORKERS, "api")
+OPTIONAL = "console"
+FUNCTIONS = ("ingest", *WORKERS, "api", OPTIONAL)
 NO_ANSWER = "does not answer"
 KEYS_PAGE = "the project's dashboard, Project settings → API keys"
 
@@ -97,6 +98,8 @@ async def _check_health(subject: Subject, name: str) -> Finding:
         remedy = (
             f"Deploy it, or look into its log; {_function_url(subject, name)}/healthz should answer"
         )
+        if name == OPTIONAL:
+            return warning(check, NO_ANSWER, f"Nothing, if you go without its pages. {remedy}")
         return error(check, NO_ANSWER, remedy)
     if database != "reachable":
         remedy = "Correct SUPABASE_URL and the keys in the function's own settings"

@@ -41,6 +41,15 @@ class Listener:
         return fresh
 
 
+def is_address(url: str) -> bool:
+    """Whether events can be posted to it."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.host)
+
+
 @dataclass(frozen=True)
 class Forwarding:
     """Where events are sent on to, and the endpoint's secret to sign them anew with."""

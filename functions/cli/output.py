@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from functions.cli.api import Item, Refused
 from functions.cli.findings import Finding
 
-console = Console()
+# What does not fit into a line is the terminal's to wrap: an id that is broken or cut cannot be typed again.
+console = Console(soft_wrap=True)
 
 MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
 
@@ -28,10 +29,43 @@ def show_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) 
     if as_json:
         show_json(items)
         return
-    table = Table(*columns, box=None)
+    rows = [[_one_line(text(item.get(column))) for column in columns] for item in items]
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    console.print(_row(columns, widths), style="bold", markup=False, highlight=False)
+    for row in rows:
+        console.print(_row(row, widths), markup=False, highlight=False)
+
+
+def show_more_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) -> None:
+    """Entries of a list that goes on; for programs one JSON object a line."""
+    if not as_json:
+        show_items(items, columns, as_json=False)
+        return
     for item in items:
-        table.add_row(*(escape(text(item.get(column))) for column in columns))
-    console.print(table)
+        show_json(item)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip()
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())
+
+
+def show_answer(answer: Item, *, as_json: bool) -> None:
+    """A line per value. People see none that is empty, and an id once."""
+    if as_json:
+        show_json(answer)
+        return
+    for name, value in answer.items():
+        if value is None or (name == "_id" and value == answer.get("id")):
+            continue
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        console.print(f"{name}: {words}", markup=False, highlight=False)
 
 
 def show_event(event: Item, *, as_json: bool) -> None:
@@ -68,6 +102,6 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def show_refusal(refused: Refused, *, as_json: bool) -> None:
     if as_json:
-        show_json({"error": str(refused), "code": refused.code})
+        show_json({"status": "error", "error": str(refused), "code": refused.code})
     else:
         console.print(f"[red]{escape(str(refused))}[/]", highlight=False)

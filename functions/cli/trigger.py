@@ -11,7 +11,13 @@ from typing import Any
 import httpx
 
 from functions.cli.api import ApiClient, Item, Refused
+from shared.errors import InvalidRequest, InvalidSignature
 from shared.signatures import scheme_named
+
+HOW_TO_SIGN = (
+    ": no secret was given. Put the endpoint's secret, which was shown when it was made, "
+    "into the environment variable SECRET, or give it with --secret"
+)
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,20 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         )
     body = scheme.complete(trigger.body, trigger.secret, now)
     query = scheme.query(body)
-    signed = scheme.sign(
-        body,
-        trigger.secret,
-        scheme.settings(endpoint["schemeSettings"]),
-        now,
-        event_type=trigger.event_type,
-        delivery_id=str(uuid.uuid4()),
-    )
+    try:
+        signed = scheme.sign(
+            body,
+            trigger.secret,
+            scheme.settings(endpoint["schemeSettings"]),
+            now,
+            event_type=trigger.event_type,
+            delivery_id=str(uuid.uuid4()),
+        )
+    except InvalidRequest as problem:
+        # A scheme whose secrets have a form of their own, and no secret.
+        if trigger.secret:
+            raise
+        raise Refused(problem.message + HOW_TO_SIGN, problem.code) from None
     async with httpx.AsyncClient(timeout=60) as client:
         try:
             answer = await client.post(
@@ -78,5 +90,6 @@ async def send(endpoint: Item, trigger: Trigger) -> Any:
         except (httpx.HTTPError, ValueError):
             raise Refused(f"{endpoint['url']} does not answer", "service_unavailable") from None
     if not answer.is_success:
-        raise Refused(content["error"], content["code"])
+        unsigned = content["code"] == InvalidSignature.code and not trigger.secret
+        raise Refused(content["error"] + (HOW_TO_SIGN if unsigned else ""), content["code"])
     return content["data"]

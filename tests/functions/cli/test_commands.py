@@ -21,6 +21,7 @@ import pytest
 from typing_extensions import override
 
 from functions.cli.__main__ import app
+from functions.cli.output import show_answer
 from shared.signatures import SCHEMES
 from tests.docs.documents import README
 from tests.running_stack import RunningStack, User
@@ -129,6 +130,18 @@ def test_webhooks_are_listed(cli: Cli) -> None:
     assert "Mine" in cli.run("webhooks").stdout
 
 
+def test_a_narrow_terminal_cuts_no_id(cli: Cli) -> None:
+    made = cli.create(
+        "webhooks", name="Mine", **DELIVERED | {"url": f"http://127.0.0.1:9/{'a' * 80}"}
+    )
+
+    names, row = cli.run("webhooks", COLUMNS="80").stdout.splitlines()
+
+    assert names.split()[-1] == "id"
+    assert row.split()[-1] == made["id"]
+    assert row.index(made["id"]) == names.index("id")
+
+
 PRIVATE = {name for name, scheme in SCHEMES.items() if scheme.has_private_key}
 
 
@@ -174,6 +187,27 @@ def test_a_wrong_secret_is_refused_in_the_functions_words(cli: Cli) -> None:
     assert json.loads(answer.stdout)["code"] == "invalid_signature"
 
 
+@pytest.mark.parametrize("scheme", ["stripe", "standard_webhooks"])
+def test_a_secret_that_was_not_given_is_asked_for(cli: Cli, scheme: str) -> None:
+    made = cli.create("endpoints", name="Shop", scheme=scheme)
+
+    unsigned = cli.run("trigger", made["slug"], SECRET="")
+    wrong = cli.run("trigger", made["slug"], SECRET="whsec_wrong")
+
+    assert unsigned.returncode == 1
+    assert "no secret was given" in unsigned.stdout
+    assert "--secret" in unsigned.stdout
+    assert "no secret was given" not in wrong.stdout
+
+
+def test_people_are_shown_values_as_they_are_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {"id": "1", "_id": "1", "isTest": False, "finishedAt": None, "events": ["ä"]}
+
+    show_answer(answer, as_json=False)
+
+    assert capsys.readouterr().out.splitlines() == ["id: 1", "isTest: false", 'events: ["ä"]']
+
+
 def test_an_unknown_endpoint_is_refused(cli: Cli) -> None:
     answer = cli.run("trigger", "nowhere")
 
@@ -193,14 +227,80 @@ def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStac
     ).raise_for_status()
 
     (attempt, *_) = cli.json("tail", webhook["id"])
-    shown = cli.run("tail", webhook["id"]).stdout
+    shown = cli.run("tail", webhook["id"], COLUMNS="80").stdout
     retried = cli.json("retry", webhook["id"], attempt["deliveryId"])
     replayed = cli.json("replay", event["id"])
 
     assert (attempt["outcome"], attempt["attempt"]) == ("failed", 1)
-    assert "order.completed" in shown
+    for name in ("attemptedAt", "eventType", "deliveryId", "error"):
+        assert attempt[name] in shown
     assert (retried["id"], retried["status"]) == (attempt["deliveryId"], "pending")
     assert replayed.keys() >= {"id"}
+
+
+MISTYPED = {
+    "unknown command": ("nope",),
+    "missing argument": ("tail",),
+    "unknown option": ("endpoints", "--nope"),
+    "missing file": ("trigger", "my-shop", "--file", "/nope"),
+    "no number": ("tail", "some-id", "--limit", "many"),
+    "another protocol": ("listen", "my-shop", "--forward-to", "ftp://x"),
+    "no address": ("listen", "my-shop", "--forward-to", "nonsense"),
+    "no host": ("listen", "my-shop", "--forward-to", "http://"),
+    "no port": ("listen", "my-shop", "--forward-to", "http://localhost:port"),
+}
+
+
+@pytest.mark.parametrize("arguments", MISTYPED.values(), ids=MISTYPED)
+def test_programs_are_told_in_json_what_was_typed_wrong(
+    arguments: tuple[str, ...], project_root: Path
+) -> None:
+    mistyped = Cli({**os.environ, "PYTHONPATH": str(project_root)}, "", "")
+
+    answer = mistyped.run(*arguments, "--json")
+
+    assert (answer.returncode, answer.stderr) == (2, "")
+    told = json.loads(answer.stdout)
+    assert (told["status"], told["code"]) == ("error", "invalid_request")
+    assert told["error"]
+
+
+def test_people_are_shown_how_it_is_typed(project_root: Path) -> None:
+    mistyped = Cli({**os.environ, "PYTHONPATH": str(project_root)}, "", "")
+
+    answer = mistyped.run("tail")
+
+    assert answer.returncode == 2
+    assert "Usage:" in answer.stderr
+
+
+def test_attempts_that_are_followed_are_one_json_object_a_line(
+    cli: Cli, stack: RunningStack
+) -> None:
+    webhook = cli.create("webhooks", name="Mine", **DELIVERED)
+    events = [cli.create("events", event="order.completed", data={"id": n}) for n in (1, 2)]
+    httpx.post(
+        f"{cli.url}/functions/v1/dispatch",
+        headers={"Authorization": f"Bearer {stack.functions_secret}"},
+        json={},
+        timeout=60,
+    ).raise_for_status()
+
+    following = subprocess.Popen(
+        [sys.executable, "-m", "functions.cli", "tail", webhook["id"], "--follow", "--json"],
+        env=cli.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    giving_up = threading.Timer(60, following.kill)
+    giving_up.start()
+    attempts = [json.loads(following.stdout.readline()) for _ in events]
+    giving_up.cancel()
+    following.terminate()
+    following.communicate(timeout=60)
+
+    assert {attempt["webhookId"] for attempt in attempts} == {webhook["id"]}
 
 
 def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:

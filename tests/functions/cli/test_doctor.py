@@ -188,6 +188,21 @@ async def test_one_function_that_is_away_is_named(settings: CliSettings) -> None
     assert "function dispatch" in found["functions-secret"].remedy
 
 
+async def test_a_console_that_is_away_is_no_failure(settings: CliSettings) -> None:
+    with functions_of_which("console") as url:
+        found = await examine(changed(settings, functions_url=url))
+
+    levels = {finding.check: finding.level for finding in found}
+    assert levels["function console"] == "warning"
+    assert "error" not in levels.values()
+
+
+async def test_a_console_that_runs_is_healthy(settings: CliSettings) -> None:
+    found = {finding.check: finding for finding in await examine(settings)}
+
+    assert found["function console"].level == "ok"
+
+
 async def test_functions_that_do_not_reach_the_database_are_named(settings: CliSettings) -> None:
     with functions_of_which("none", database="unreachable") as url:
         found = await wrong(changed(settings, functions_url=url))
