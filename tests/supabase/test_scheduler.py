@@ -146,13 +146,13 @@ def test_a_burst_makes_one_call_at_a_time_and_at_least_one_after_the_last(
 def test_dispatch_is_told_to_look_again_while_it_is_at_work(
     running: object, functions: Functions, database: psycopg.Connection[Any]
 ) -> None:
-    functions.seconds = 1
+    functions.seconds = 3
     notify(database, "dispatch")
     wait_for(lambda: functions.in_flight[DISPATCH] == 1)
 
     notify(database, "dispatch")
 
-    wait_for(lambda: functions.in_flight[DISPATCH] == 2, seconds=0.9)
+    wait_for(lambda: functions.in_flight[DISPATCH] == 2, seconds=2.9)
 
 
 def test_a_function_is_called_when_it_said_that_there_would_be_more(
