@@ -162,8 +162,7 @@ begin
     return jsonb_build_object('scheduled', false, 'reason', 'The extension pg_cron is not there', 'calls', private.functions_are_known());
   end if;
   -- What somebody chose holds until they choose again: a migration schedules without saying how long.
-  select coalesce(p_keep_days, max(substring(j.command from 'delete_old\((\d+)\)')::integer), 90) into v_days
-  from cron.job j where j.jobname = 'switchhook-retention';
+  v_days := coalesce(p_keep_days, private.retention(), 90);
   begin
     perform cron.schedule('switchhook-sweep', '5 seconds', 'select private.sweep()');
   exception when others then

@@ -141,14 +141,13 @@ class VersionedPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(_VERSIONED):
-            versioned = scope
-            scope = {**scope, "path": f"/api/{scope['path'].removeprefix(_VERSIONED)}"}
+            inner = {**scope, "path": f"/api/{scope['path'].removeprefix(_VERSIONED)}"}
             try:
-                await self.app(scope, receive, send)
+                await self.app(inner, receive, send)
             finally:
-                versioned["route"] = scope.get("route")
-            return
-        await self.app(scope, receive, send)
+                scope["route"] = inner.get("route")  # for whoever tells of the request
+        else:
+            await self.app(scope, receive, send)
 
 
 def create_router(tag: str) -> APIRouter:

@@ -17,6 +17,7 @@ from functions.cli.api import ApiClient, Item, Refused, signed_in
 from functions.cli.doctor import examine
 from functions.cli.listen import Forwarding, Listener, forward, is_address
 from functions.cli.output import (
+    one_line,
     show_answer,
     show_event,
     show_findings,
@@ -215,7 +216,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except TyperException as error:
-        message = " ".join(error.format_message().split())
+        message = one_line(error.format_message())
         show_refusal(Refused(message, InvalidRequest.code), as_json=True)
         status = error.exit_code
     sys.exit(status)

@@ -29,7 +29,7 @@ def show_items(items: Sequence[Item], columns: Sequence[str], *, as_json: bool) 
     if as_json:
         show_json(items)
         return
-    rows = [[_one_line(text(item.get(column))) for column in columns] for item in items]
+    rows = [[one_line(text(item.get(column))) for column in columns] for item in items]
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
     console.print(_row(columns, widths), style="bold", markup=False, highlight=False)
     for row in rows:
@@ -52,7 +52,8 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Without line breaks."""
     return " ".join(words.split())
 
 

@@ -33,8 +33,13 @@ async def create_webhook(session: UserSession, new: WebhookFields) -> WebhookWit
     return WebhookWithSecret.of(row, secret=settled.secrets["signing"])
 
 
-async def list_webhooks(session: UserSession, wanted: ListQuery) -> Page[Webhook]:
+async def list_webhooks(
+    session: UserSession, wanted: ListQuery, *, kind: str | None = None
+) -> Page[Webhook]:
+    """Newest first; of all kinds or of one."""
     query = session.database.table("webhooks").select("*")
+    if kind is not None:
+        query = query.eq("kind", kind)
     if wanted.owner == "me":
         query = query.eq("created_by", session.user_id)
     rows = await run(NEWEST_FIRST.page_of(query, limit=wanted.limit, cursor=wanted.cursor))

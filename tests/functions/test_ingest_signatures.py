@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from shared.encryption import SecretBox
 from shared.signatures import SCHEMES
 from tests.functions.conftest import Connection, Endpoint, MakeEndpoint
 from tests.functions.test_ingest import assert_refused, body_of, post, post_sent, stored
+from tests.shared.signatures.counting import counted_work
 from tests.shared.signatures.factories import NOW, SETTINGS, Sent
 
 VERIFYING = sorted(SCHEMES.keys() - {"none"})
@@ -94,19 +94,7 @@ async def test_every_bad_signature_costs_the_running_function_the_same_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Counted instead of timed: codes that are computed, and comparisons."""
-    work: list[str] = []
-    digest, compare = hmac.digest, hmac.compare_digest
-
-    def counted_digest(key: bytes, message: bytes, hash_name: str) -> bytes:
-        work.append("code")
-        return digest(key, message, hash_name)
-
-    def counted_compare(expected: bytes, candidate: bytes) -> bool:
-        work.append("comparison")
-        return compare(expected, candidate)
-
-    monkeypatch.setattr(hmac, "digest", counted_digest)
-    monkeypatch.setattr(hmac, "compare_digest", counted_compare)
+    work = counted_work(monkeypatch)
     endpoint = make_endpoint(scheme)
     sent = endpoint.sent(body_of(), delivery_id="d1")
     costs = []

@@ -8,12 +8,11 @@ import hmac
 import json
 import os
 import subprocess
-import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from layout import ROOT
 from processes import free_port
 from shared.errors import ServiceUnavailable, error_classes
 from tests.running_stack import User
+from tests.serving import serving
 
 INDEX = ROOT / "supabase" / "functions" / "webhook-ingest" / "index.ts"
 PREFIX = "/webhook-ingest"
@@ -226,13 +226,8 @@ def plain_ingest() -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]
             self.rfile.readline()
             return body
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", sent
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as url:
+        yield url, sent
 
 
 def test_every_status_and_header_is_passed_on_both_ways(tmp_path: Path) -> None:

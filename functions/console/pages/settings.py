@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from functions.console import sessions
 from functions.console.visits import Visit, get, post
-from shared.database import run
 from shared.errors import Forbidden, InvalidRequest
-from shared.management import entity_types, event_types
+from shared.management import entity_types, event_types, webhooks
 from shared.management.models import ListQuery
 
 MOST_DAYS = 3650
@@ -26,12 +23,15 @@ async def show(visit: Visit) -> Response:
         visit.session,
         ListQuery(limit=100, owner=visit.owner, cursor=query.get("events") or None),
     )
+    slack = await webhooks.list_webhooks(
+        visit.session, ListQuery(limit=100, owner=visit.owner), kind="slack"
+    )
     retention = await visit.session.database.call("get_retention")
     return await visit.page(
         "settings.html",
         entity_types=types,
         event_types=events,
-        slack=await _slack(visit),
+        slack=slack.items,
         keep_days=retention["keep_days"],
     )
 
@@ -44,17 +44,6 @@ async def set_retention(visit: Visit) -> Response:
     told = await visit.session.database.call("set_retention", p_keep_days=days)
     kept = f"kept for {told['keep_days']} days" if told["keep_days"] else "always kept"
     return visit.go("/settings", f"What is finished is {kept} from now on")
-
-
-async def _slack(visit: Visit) -> list[dict[str, Any]]:
-    """The webhooks that are messages in Slack, up to 100."""
-    query = visit.session.database.table("webhooks").select(
-        "id,name,active,disabled_reason,events,created_by"
-    )
-    if visit.owner == "me":
-        query = query.eq("created_by", visit.session.user_id)
-    rows: list[dict[str, Any]] = await run(query.eq("kind", "slack").order("name").limit(100))
-    return rows
 
 
 async def see_everybody(visit: Visit) -> Response:

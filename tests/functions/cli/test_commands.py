@@ -9,19 +9,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from typing_extensions import override
 
 from functions.cli.__main__ import app
 from functions.cli.output import show_answer
+from receiver import receiving
 from shared.signatures import SCHEMES
 from tests.docs.documents import README
 from tests.running_stack import RunningStack, User
@@ -59,30 +57,14 @@ class Cli:
         return answer.json()["data"]
 
 
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """A program under development: its URL, and the headers and bodies that it got."""
-    requests: list[tuple[dict[str, str], bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        @override
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-        def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            requests.append((headers, self.rfile.read(int(headers["content-length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", requests
-    finally:
-        server.shutdown()
-        server.server_close()
+def deliver(cli: Cli, stack: RunningStack) -> None:
+    """Has dispatch deliver what waits."""
+    httpx.post(
+        f"{cli.url}/functions/v1/dispatch",
+        headers={"Authorization": f"Bearer {stack.functions_secret}"},
+        json={},
+        timeout=60,
+    ).raise_for_status()
 
 
 @pytest.fixture
@@ -219,12 +201,7 @@ def test_a_delivery_is_watched_retried_and_replayed(cli: Cli, stack: RunningStac
     # Nothing listens on port 9.
     webhook = cli.create("webhooks", name="Mine", **DELIVERED)
     event = cli.create("events", event="order.completed", data={"id": 1})
-    httpx.post(
-        f"{cli.url}/functions/v1/dispatch",
-        headers={"Authorization": f"Bearer {stack.functions_secret}"},
-        json={},
-        timeout=60,
-    ).raise_for_status()
+    deliver(cli, stack)
 
     (attempt, *_) = cli.json("tail", webhook["id"])
     shown = cli.run("tail", webhook["id"], COLUMNS="80").stdout
@@ -279,12 +256,7 @@ def test_attempts_that_are_followed_are_one_json_object_a_line(
 ) -> None:
     webhook = cli.create("webhooks", name="Mine", **DELIVERED)
     events = [cli.create("events", event="order.completed", data={"id": n}) for n in (1, 2)]
-    httpx.post(
-        f"{cli.url}/functions/v1/dispatch",
-        headers={"Authorization": f"Bearer {stack.functions_secret}"},
-        json={},
-        timeout=60,
-    ).raise_for_status()
+    deliver(cli, stack)
 
     following = subprocess.Popen(
         [sys.executable, "-m", "functions.cli", "tail", webhook["id"], "--follow", "--json"],
@@ -308,7 +280,7 @@ def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
     secret = {"SECRET": made["secret"]}
     cli.json("trigger", made["slug"], "--event", "too.early", **secret)
 
-    with receiver() as (url, requests):
+    with receiving() as receiver:
         listening = subprocess.Popen(
             [
                 sys.executable,
@@ -318,7 +290,7 @@ def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
                 made["slug"],
                 "--json",
                 "--forward-to",
-                url,
+                receiver.url,
                 "--count",
                 "1",
             ],
@@ -334,9 +306,9 @@ def test_events_are_shown_as_they_come_and_sent_on_signed(cli: Cli) -> None:
 
     event = json.loads(shown)
     assert (event["id"], event["eventType"], event["answered"]) == (sent["id"], "order.paid", 200)
-    ((headers, body),) = requests
-    signature = hmac.new(made["secret"].encode(), body, hashlib.sha256).hexdigest()
-    assert headers["x-webhook-signature"] == f"sha256={signature}"
+    (received,) = receiver.received
+    signature = hmac.new(made["secret"].encode(), received.body, hashlib.sha256).hexdigest()
+    assert received.headers["x-webhook-signature"] == f"sha256={signature}"
 
 
 def test_a_wrong_password_is_told(cli: Cli) -> None:

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from tests.database.factories import insert, make_endpoint, make_event
 from tests.database.hosted_extensions import SECRET, add_cron, add_net
 from tests.database.rpcs import Connection
 from tests.running_stack import RunningStack
+from tests.serving import serving
 
 
 def settings_of(stack: RunningStack, **changes: str) -> CliSettings:
@@ -170,13 +170,8 @@ def functions_of_which(away: str, database: str = "reachable") -> Iterator[str]:
         def do_GET(self) -> None:
             self.do_POST()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as url:
+        yield url
 
 
 async def test_one_function_that_is_away_is_named(settings: CliSettings) -> None:

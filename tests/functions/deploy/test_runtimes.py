@@ -6,17 +6,15 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from functions.deploy.bundle import NAMES, ROOT
+from receiver import receiving
 from tests.database.factories import make_endpoint
 from tests.database.rpcs import Connection, one
 from tests.functions.deploy.runtimes import (
@@ -32,31 +30,6 @@ from tests.shared.telemetry.collector import collecting
 
 STATIC = ROOT / "functions" / "console" / "static"
 BODY = json.dumps({"event_type": "order.completed", "external_id": "1001", "data": {"total": 5}})
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[bytes]]]:
-    """A receiver on this machine: its URL, and the bodies that it got."""
-    bodies: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        @override
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", bodies
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def is_stored(database: Connection, answer: dict[str, Any]) -> bool:
@@ -190,8 +163,8 @@ def test_every_function_is_healthy_under_every_runtime(deployed: Deployed) -> No
 def test_an_event_goes_all_the_way_through_functions_that_run_alone(
     deployed: Deployed, database: Connection
 ) -> None:
-    with receiver() as (hook, bodies):
-        webhook = deployed.create("webhooks", name="Mine", url=hook, events=["*"])
+    with receiving() as receiver:
+        webhook = deployed.create("webhooks", name="Mine", url=receiver.url, events=["*"])
         action = {"actionType": "call_webhook", "actionConfig": {"event": "order.completed"}}
         deployed.create("rules", name="Tell", entityTable="order", actions=[action])
         endpoint = deployed.create(
@@ -223,7 +196,7 @@ def test_an_event_goes_all_the_way_through_functions_that_run_alone(
         [stored.json()["data"]["id"]],
     )
     assert event == {"status": "processed", "entity_table": "order", "error_message": None}
-    assert [json.loads(body)["event"] for body in bodies] == ["order.completed"]
+    assert [received.event["event"] for received in receiver.received] == ["order.completed"]
     assert [log["responseStatus"] for log in listed.json()["data"]["items"]] == [200]
 
 

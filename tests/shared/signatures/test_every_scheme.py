@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from shared.signatures import (
     schemes,
     storable_headers,
 )
+from tests.shared.signatures.counting import counted_work
 from tests.shared.signatures.factories import BODY, NOW, Sender, Sent, request
 
 NAMES = sorted(SCHEMES)
@@ -184,24 +184,12 @@ def test_a_missing_mangled_or_wrong_signature_costs_the_same_work(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender, wrong = SENDERS[name], Sender(name).send()
-    work: list[str] = []
-    digest, compare = hmac.digest, hmac.compare_digest
-
-    def counted_digest(key: bytes, message: bytes, hash_name: str) -> bytes:
-        work.append("code")
-        return digest(key, message, hash_name)
-
-    def counted_compare(expected: bytes, candidate: bytes) -> bool:
-        work.append("comparison")
-        return compare(expected, candidate)
-
     keys = [Sender(name).secret, sender.secret]
     good = dict(wrong.headers)
     mangled, short = dict.fromkeys(good, "?"), {field: text[:-1] for field, text in good.items()}
     # Twilio signs its address with the port or without: both are tried, always.
     expected = ["code", "comparison"] * (4 if name == "twilio" else 2)
-    monkeypatch.setattr(hmac, "digest", counted_digest)
-    monkeypatch.setattr(hmac, "compare_digest", counted_compare)
+    work = counted_work(monkeypatch)
     for headers in ({}, good, mangled, short):
         work.clear()
         sent = replace(wrong, headers=headers)
