@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import orjson
 
 from shared import errors, telemetry
 from shared.http_client import create_database_session
@@ -164,7 +165,7 @@ class Database:
         Raises:
             SwitchhookError: what the function raised, or DatabaseUnavailable.
         """
-        body = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode()
+        body = orjson.dumps(arguments)
         with telemetry.rpc(function, self._rest):
             return await self._request("POST", f"rpc/{function}", body)
 

@@ -24,10 +24,16 @@ class _Waiting(Generic[Result]):
     """Where in which trace."""
 
 
+WORTH_HALVING = 24
+"""Rows below which one call for all of them is quicker than two that each go while the other's are read."""
+
+
 class GroupCommit(Generic[Result]):
     """Collects rows and stores them in groups.
 
-    No timer is involved: an idle database gets a row at once, a busy one gets all that came meanwhile.
+    No timer is involved: an idle database gets a row at once, a busy one gets what came meanwhile. Of many rows it
+    gets half: while it stores them, senders get the answers to the other half and send again. With all rows
+    in one group the database and this process would work in turn.
 
     Args:
         store: stores rows in one transaction and returns one result per row, in order.
@@ -50,6 +56,10 @@ class GroupCommit(Generic[Result]):
         self._max_rows, self._max_bytes = max_rows, max_bytes
         self._concurrency, self._overlap_rows = concurrency, overlap_rows
         self._waiting: deque[_Waiting[Result]] = deque()
+        self._under_way = 0
+        """Calls."""
+        self._answered_rows = 0
+        """In the group that was committed last: their senders may send again soon."""
         self._groups: set[asyncio.Task[None]] = set()
 
     async def submit(self, row: bytes) -> Result:
@@ -69,27 +79,27 @@ class GroupCommit(Generic[Result]):
             await asyncio.gather(*self._groups)
 
     def _start_groups(self) -> None:
-        while self._waiting and (not self._groups or self._may_overlap()):
+        while self._waiting and (not self._under_way or self._may_overlap()):
+            self._under_way += 1
             task = asyncio.create_task(self._commit(self._next_group()))
             self._groups.add(task)
-            task.add_done_callback(self._on_done)
+            task.add_done_callback(self._groups.discard)
 
     def _may_overlap(self) -> bool:
         """Whether another call may start beside those under way.
 
-        Each has a price of its own, so a few rows wait; but with many the database works on one group while the
-        next one's requests are read.
+        Each has a price of its own, so a few rows wait; but many do not wait for a call that takes long.
         """
-        return len(self._waiting) >= self._overlap_rows and len(self._groups) < self._concurrency
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._groups.discard(task)
-        self._start_groups()
+        return len(self._waiting) >= self._overlap_rows and self._under_way < self._concurrency
 
     def _next_group(self) -> list[_Waiting[Result]]:
+        rows = min(self._max_rows, len(self._waiting))
+        if rows > WORTH_HALVING:
+            half = (len(self._waiting) + self._answered_rows + 1) // 2
+            rows = min(rows, max(half, WORTH_HALVING))
         group: list[_Waiting[Result]] = []
         size = 0
-        while self._waiting and len(group) < self._max_rows:
+        while len(group) < rows:
             size += len(self._waiting[0].row)
             if group and size > self._max_bytes:
                 break
@@ -97,15 +107,28 @@ class GroupCommit(Generic[Result]):
         return group
 
     async def _commit(self, group: list[_Waiting[Result]]) -> None:
+        results: Sequence[Result] | Exception
         try:
             with telemetry.group([waiting.submitted for waiting in group]):
                 results = await self._store([waiting.row for waiting in group])
         except Exception as error:  # noqa: BLE001 (each request raises it for itself)
-            for waiting in group:
-                if not waiting.future.done():
-                    waiting.future.set_exception(error)
-            return
-        for waiting, result in zip(group, results, strict=True):
-            # A request whose sender hung up no longer waits; its row is stored all the same.
+            results = error
+        finally:
+            self._under_way -= 1
+        self._answered_rows = len(group)
+        # The next call is sent first: all that follows from these answers would keep the database waiting.
+        self._start_groups()
+        await asyncio.sleep(0)
+        _answer(group, results)
+
+
+def _answer(group: list[_Waiting[Result]], results: Sequence[Result] | Exception) -> None:
+    # A request whose sender hung up no longer waits; its row is stored all the same.
+    if isinstance(results, Exception):
+        for waiting in group:
             if not waiting.future.done():
-                waiting.future.set_result(result)
+                waiting.future.set_exception(results)
+        return
+    for waiting, result in zip(group, results, strict=True):
+        if not waiting.future.done():
+            waiting.future.set_result(result)

@@ -40,5 +40,5 @@ class IngestSettings(PipelineSettings):
     group_concurrency: int = 2
     """RPCs under way at once."""
 
-    group_overlap_events: int = 16
+    group_overlap_events: int = 128
     """Events that must wait before an RPC starts beside one under way; fewer wait for it and go together."""

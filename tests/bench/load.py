@@ -1,18 +1,21 @@
 """A load generator that costs little itself: raw HTTP/1.1 over kept-open connections, bodies signed beforehand.
 
-Run in a process of its own (`python -m tests.bench.load`): it shares no event loop with what it measures.
+Run in a process of its own (`python -m tests.bench.load`), with blocking sockets and a selector rather than an event
+loop: it shares the machine with what it measures.
 Loopback only, a fixed number of requests, ends by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
+import selectors
+import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from shared.signatures import scheme_named
 
@@ -53,61 +56,59 @@ def signed_requests(port: int, slug: str, secret: str, count: int, first: int) -
     return requests
 
 
-class _Connection(asyncio.Protocol):
-    """Sends the next request as soon as the answer to the last is complete."""
+@dataclass(slots=True)
+class _Connection:
+    """A socket, when its last request was sent, and what has come of the answer."""
 
-    def __init__(
-        self, requests: Iterator[bytes], statuses: Counter[int], times: list[float]
-    ) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._requests, self._statuses, self._times = requests, statuses, times
-        self._buffer = b""
-        self._started = 0.0
+    socket: socket.socket
+    sent: float = 0.0
+    answer: bytes = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._send()
+    def send(self, request: bytes) -> None:
+        self.answer, self.sent = b"", time.perf_counter()
+        self.socket.sendall(request)
 
-    def _send(self) -> None:
-        request = next(self._requests, None)
-        if request is None:
-            self._transport.close()
-            return
-        self._started = time.perf_counter()
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+    def receive(self) -> int | None:
+        """The status, once the answer is complete."""
+        piece = self.socket.recv(65_536)
+        if not piece:
+            raise ConnectionError("the server closed a connection")
+        self.answer += piece
+        head, separator, rest = self.answer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         if not separator or length is None or len(rest) < int(length[1]):
-            return
-        self._statuses[int(head[9:12])] += 1
-        self._times.append(time.perf_counter() - self._started)
-        self._buffer = b""
-        self._send()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+            return None
+        return int(head[9:12])
 
 
-async def run(port: int, requests: list[bytes], connections: int) -> dict[str, object]:
-    """Sends all requests over `connections` connections: events per second, statuses, latency in ms."""
-    loop = asyncio.get_running_loop()
-    queue = iter(requests)
+def run(port: int, requests: list[bytes], connections: int) -> dict[str, object]:
+    """Sends all requests over `connections` connections, on each the next as soon as the answer to the last is
+    complete: events per second, statuses, latency in ms.
+    """
     statuses: Counter[int] = Counter()
     times: list[float] = []
-    started = time.perf_counter()
-    protocols = []
-    for _ in range(connections):
-        _, protocol = await loop.create_connection(
-            lambda: _Connection(queue, statuses, times), "127.0.0.1", port
-        )
-        protocols.append(protocol)
-    await asyncio.gather(*(protocol.done for protocol in protocols))
-    elapsed = time.perf_counter() - started
+    waiting = iter(requests)
+    with selectors.DefaultSelector() as selector, ExitStack() as sockets:
+        opened = [
+            _Connection(sockets.enter_context(socket.create_connection(("127.0.0.1", port))))
+            for _ in range(min(connections, len(requests)))
+        ]
+        started = time.perf_counter()
+        for connection in opened:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.send(next(waiting))
+        while len(times) < len(requests):
+            for key, _ in selector.select():
+                connection = key.data
+                status = connection.receive()
+                if status is None:
+                    continue
+                statuses[status] += 1
+                times.append(time.perf_counter() - connection.sent)
+                request = next(waiting, None)
+                if request is not None:
+                    connection.send(request)
+        elapsed = time.perf_counter() - started
     times.sort()
     return {
         "per_second": len(times) / elapsed,
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     given = parser.parse_args()
     requests = signed_requests(given.port, given.slug, given.secret, given.count, given.first)
-    print(json.dumps(asyncio.run(run(given.port, requests, given.connections))))
+    print(json.dumps(run(given.port, requests, given.connections)))
 
 
 if __name__ == "__main__":

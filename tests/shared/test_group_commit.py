@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import pytest
 
-from shared.group_commit import GroupCommit
+from shared.group_commit import WORTH_HALVING, GroupCommit
 
 
 class Store:
@@ -115,6 +116,58 @@ async def test_a_second_call_starts_only_when_enough_wait_for_it() -> None:
     assert store.groups == [[b"a"], [b"b", b"c"]]
     store.may_commit.set()
     await asyncio.gather(*tasks)
+
+
+async def test_of_many_rows_half_is_stored_while_the_other_half_is_answered() -> None:
+    sizes: list[int] = []
+
+    async def store(rows: Sequence[bytes]) -> Sequence[bytes]:
+        sizes.append(len(rows))
+        await asyncio.sleep(0)
+        return rows
+
+    group: GroupCommit[bytes] = GroupCommit(
+        store, max_rows=500, max_bytes=1000, concurrency=1, overlap_rows=500
+    )
+
+    async def send_and_send_again() -> None:
+        for _ in range(10):
+            await group.submit(b"x")
+
+    await asyncio.gather(*(send_and_send_again() for _ in range(64)))
+    assert sizes[:10] == [32] * 10
+
+
+async def test_few_rows_are_not_halved() -> None:
+    store = Store()
+    tasks = await submitted(group_commit(store, rows=100), *[b"x"] * WORTH_HALVING)
+    assert list(map(len, store.groups)) == [WORTH_HALVING]
+    store.may_commit.set()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("error", [None, ConnectionError()])
+async def test_the_next_call_is_sent_before_anybody_is_answered(error: Exception | None) -> None:
+    happened: list[str] = []
+
+    async def store(rows: Sequence[bytes]) -> Sequence[bytes]:
+        await asyncio.sleep(0)  # as an HTTP client, which has a task write its request
+        happened.append(f"stores {rows[0].decode()}")
+        if error is not None:
+            raise error
+        return rows
+
+    group: GroupCommit[bytes] = GroupCommit(
+        store, max_rows=1, max_bytes=1000, concurrency=1, overlap_rows=1
+    )
+
+    async def send(row: bytes) -> None:
+        with contextlib.suppress(ConnectionError):
+            await group.submit(row)
+        happened.append(f"answers {row.decode()}")
+
+    await asyncio.gather(send(b"a"), send(b"b"))
+    assert happened == ["stores a", "stores b", "answers a", "answers b"]
 
 
 async def test_a_failed_call_fails_its_group_and_no_other() -> None:
