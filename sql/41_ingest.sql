@@ -50,16 +50,70 @@ comment on function private.seen_before(private.incoming_event[]) is 'Ids of tho
 revoke execute on function private.seen_before(private.incoming_event[]) from public, anon, authenticated;
 grant execute on function private.seen_before(private.incoming_event[]) to service_role;
 
+create function private.insert_events(p_rows private.incoming_event[]) returns uuid[]
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  v_inserted uuid[];
+  v_are_all boolean;
+begin
+  with stored as (
+    insert into public.webhook_events (id, endpoint_id, user_id, external_id, event_type, payload, headers, scheme, dedupe_key)
+    select i.id, i.endpoint_id, p.created_by, i.external_id, i.event_type,
+      coalesce(i.payload::jsonb, convert_from(decode(i.body, 'base64'), 'UTF8')::jsonb),
+      coalesce(i.headers, '{}'), i.scheme, i.dedupe_key
+    from unnest(p_rows) i
+    join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active
+    -- The same order in every transaction: two groups with the same keys wait for each other instead of deadlocking.
+    order by i.endpoint_id, i.dedupe_key, i.id
+    on conflict (endpoint_id, dedupe_key) do nothing
+    returning id
+  )
+  select coalesce(array_agg(id), '{}') into v_inserted from stored;
+  v_are_all := cardinality(v_inserted) = cardinality(p_rows);
+  insert into private.webhook_bodies (webhook_event_id, body, content_type)
+  select i.id, decode(i.body, 'base64'), i.content_type from unnest(p_rows) i
+  where v_are_all or i.id = any (v_inserted);
+  return v_inserted;
+end
+$$;
+comment on function private.insert_events(private.incoming_event[]) is
+  'Stores rows of active endpoints with their bodies, of several with one key the first; returns the ids of those that are new.';
+revoke execute on function private.insert_events(private.incoming_event[]) from public, anon, authenticated;
+grant execute on function private.insert_events(private.incoming_event[]) to service_role;
+
+create function private.granted_rows(p_rows private.incoming_event[], p_granted jsonb) returns private.incoming_event[]
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  return array(
+    select turns.i
+    from (
+      select firsts.i, row_number() over (partition by (firsts.i).endpoint_id order by (firsts.i).id) as turn
+      from (
+        select distinct on (i.endpoint_id, i.dedupe_key) i
+        from unnest(p_rows) i
+        order by i.endpoint_id, i.dedupe_key, i.id) firsts) turns
+    join public.webhook_endpoints p on p.id = (turns.i).endpoint_id
+    where p.rate_limit_per_minute is null or turns.turn <= (p_granted -> p.id::text ->> 'granted')::integer);
+end
+$$;
+comment on function private.granted_rows(private.incoming_event[], jsonb) is
+  'Of each limited endpoint the first rows, as many as p_granted says, copies not counted; of others all.';
+revoke execute on function private.granted_rows(private.incoming_event[], jsonb) from public, anon, authenticated;
+grant execute on function private.granted_rows(private.incoming_event[], jsonb) to service_role;
+
 create function private.store_events(p_events json) returns jsonb
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   -- Parsed once: every further look at the rows is a cheap walk over this array.
   v_rows private.incoming_event[] := array(select i from json_populate_recordset(null::private.incoming_event, p_events) i);
+  v_rest private.incoming_event[] := v_rows;
   v_seen uuid[];
   v_is_limited boolean;
   v_granted jsonb;
-  v_inserted uuid[];
+  v_inserted uuid[] := '{}';
 begin
   -- Groups of a limited endpoint go one after the other from here on: each knows what the one before it has stored,
   -- so a copy of it costs nothing.
@@ -69,44 +123,28 @@ begin
     where p.id in (select i.endpoint_id from unnest(v_rows) i) and p.rate_limit_per_minute is not null
     order by p.id) l;
   v_is_limited := found;
-  v_seen := private.seen_before(v_rows);
-  if v_is_limited then
-    select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
-    from (
-      select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
-      from unnest(v_rows) i
-      join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
-      where i.id <> all (v_seen)
-      group by i.endpoint_id, p.rate_limit_per_minute
-      order by i.endpoint_id) w
-    cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+  -- Nearly always every row is new and may be stored, so that is tried before anything is looked up.
+  if not v_is_limited then
+    v_inserted := private.insert_events(v_rows);
+    v_rest := case when cardinality(v_inserted) = cardinality(v_rows) then '{}'
+      else array(select i from unnest(v_rows) i where i.id <> all (v_inserted)) end;
   end if;
-
-  with incoming as (
-    select i.*, p.created_by, p.rate_limit_per_minute,
-      row_number() over (partition by i.endpoint_id order by i.id) as turn
-    from (
-      select distinct on (i.endpoint_id, i.dedupe_key) i.*
-      from unnest(v_rows) i
-      where i.id <> all (v_seen)
-      order by i.endpoint_id, i.dedupe_key, i.id) i
-    join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active
-  ), stored as (
-    insert into public.webhook_events (id, endpoint_id, user_id, external_id, event_type, payload, headers, scheme, dedupe_key)
-    select i.id, i.endpoint_id, i.created_by, i.external_id, i.event_type,
-      coalesce(i.payload::jsonb, convert_from(decode(i.body, 'base64'), 'UTF8')::jsonb),
-      coalesce(i.headers, '{}'), i.scheme, i.dedupe_key
-    from incoming i
-    where i.rate_limit_per_minute is null or i.turn <= (v_granted -> i.endpoint_id::text ->> 'granted')::integer
-    -- The same order in every transaction: two groups with the same keys wait for each other instead of deadlocking.
-    order by i.endpoint_id, i.dedupe_key
-    on conflict (endpoint_id, dedupe_key) do nothing
-    returning id
-  ), bodies as (
-    insert into private.webhook_bodies (webhook_event_id, body, content_type)
-    select s.id, decode(i.body, 'base64'), i.content_type from stored s join incoming i using (id)
-  )
-  select coalesce(array_agg(id), '{}') into v_inserted from stored;
+  if cardinality(v_rest) > 0 then
+    v_seen := private.seen_before(v_rest);
+    v_rest := array(select i from unnest(v_rest) i where i.id <> all (v_seen));
+    if v_is_limited then
+      select jsonb_object_agg(w.endpoint_id, jsonb_build_object('granted', t.granted, 'retry_after', t.retry_after)) into v_granted
+      from (
+        select i.endpoint_id, p.rate_limit_per_minute, count(distinct i.dedupe_key)::integer as wanted
+        from unnest(v_rest) i
+        join public.webhook_endpoints p on p.id = i.endpoint_id and p.is_active and p.rate_limit_per_minute is not null
+        group by i.endpoint_id, p.rate_limit_per_minute
+        order by i.endpoint_id) w
+      cross join lateral private.take_rate_limit(w.endpoint_id, w.rate_limit_per_minute, w.wanted) t;
+      v_rest := private.granted_rows(v_rest, v_granted);
+    end if;
+    v_inserted := v_inserted || private.insert_events(v_rest);
+  end if;
 
   if cardinality(v_inserted) > 0 then
     perform private.wake('classify');
@@ -119,21 +157,28 @@ revoke execute on function private.store_events(json) from public, anon, authent
 grant execute on function private.store_events(json) to service_role;
 
 create function private.store_results(p_rows private.incoming_event[], p_inserted uuid[], p_granted jsonb) returns jsonb
-language sql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = ''
 as $$
+begin
+  if cardinality(p_inserted) = cardinality(p_rows) then
+    return (select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'state', 'accepted') order by i.position), '[]')
+            from unnest(p_rows) with ordinality as i (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position));
+  end if;
   -- Runs after the insert, and so sees what other transactions committed while the insert waited for them.
-  select coalesce(jsonb_agg(case
-      when i.is_new then jsonb_build_object('id', i.id, 'state', 'accepted')
-      when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
-      when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
-      when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
-      else jsonb_build_object('id', i.id, 'state', 'rate_limited',
-        'retry_after', coalesce((p_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
-    end order by i.position), '[]')
-  from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
-        from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
-  left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
-  left join public.webhook_events e on not i.is_new and e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id
+  return (
+    select coalesce(jsonb_agg(case
+        when i.is_new then jsonb_build_object('id', i.id, 'state', 'accepted')
+        when e.id is not null then jsonb_build_object('id', e.id, 'state', 'duplicate')
+        when p.id is null then jsonb_build_object('id', i.id, 'state', 'unknown_endpoint')
+        when not p.is_active then jsonb_build_object('id', i.id, 'state', 'endpoint_inactive')
+        else jsonb_build_object('id', i.id, 'state', 'rate_limited',
+          'retry_after', coalesce((p_granted -> i.endpoint_id::text ->> 'retry_after')::integer, 1))
+      end order by i.position), '[]')
+    from (select r.id, r.endpoint_id, r.dedupe_key, r.position, r.id = any (p_inserted) as is_new
+          from unnest(p_rows) with ordinality as r (id, endpoint_id, external_id, event_type, headers, scheme, dedupe_key, payload, body, content_type, position)) i
+    left join public.webhook_endpoints p on p.id = i.endpoint_id and not i.is_new
+    left join public.webhook_events e on not i.is_new and e.dedupe_key = i.dedupe_key and e.endpoint_id is not distinct from i.endpoint_id);
+end
 $$;
 comment on function private.store_results(private.incoming_event[], uuid[], jsonb) is 'What became of each row, in order.';
 revoke execute on function private.store_results(private.incoming_event[], uuid[], jsonb) from public, anon, authenticated;
