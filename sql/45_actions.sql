@@ -35,17 +35,29 @@ comment on function private.make_record(public.webhook_events, text, jsonb) is
 revoke execute on function private.make_record(public.webhook_events, text, jsonb) from public, anon, authenticated;
 grant execute on function private.make_record(public.webhook_events, text, jsonb) to service_role;
 
+create function private.no_such_field(p_table text, p_field text) returns text
+language sql stable security invoker set search_path = ''
+as $$
+  select case when (p_field = any (private.writable_columns(p_table))) is not true then
+    left(format('There is no field %s that a rule may set', coalesce(quote_ident(p_field), 'without a name')), 2000) end
+$$;
+comment on function private.no_such_field(text, text) is 'Says that no rule may set this field of a record in this table; null if one may.';
+revoke execute on function private.no_such_field(text, text) from public, anon;
+grant execute on function private.no_such_field(text, text) to authenticated, service_role;
+
 create function private.field_problem(p_event public.webhook_events, p_config json) returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
   v_table text := (private.entity_type(p_event.user_id, p_event.entity_table)).target_table;
   v_field text;
+  v_problem text;
   v_is_empty boolean;
 begin
   v_field := p_config ->> 'field';
-  if (v_field = any (private.writable_columns(v_table))) is not true then
-    return left(format('There is no field %s that a rule may set', coalesce(quote_ident(v_field), 'without a name')), 2000);
+  v_problem := private.no_such_field(v_table, v_field);
+  if v_problem is not null then
+    return v_problem;
   end if;
   execute format('select r.%I is null from jsonb_populate_record(null::public.%I, $1) r', v_field, v_table)
   into v_is_empty using jsonb_build_object(v_field, p_config -> 'value');

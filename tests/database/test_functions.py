@@ -93,6 +93,7 @@ PRIVATE_FOR_USERS = {
     "is_event_name",
     "lend_endpoint_secret",
     "may_pass",
+    "no_such_field",
     "override_event",
     "owns",
     "piece_of",
