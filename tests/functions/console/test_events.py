@@ -54,6 +54,40 @@ async def test_all_that_wait_are_processed_in_bites_and_what_cannot_is_left(
     assert answer.json()["skipped"] == ["The event has no entity type yet: set one first"]
 
 
+async def test_only_those_that_will_be_processed_are_counted_for_it(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    path = f"/queue?endpoint={endpoint_id}"
+    for _ in range(2):
+        make_event(endpoint_id, entity_table=None)
+    page = await anna.get(path)
+    assert "2 waiting, 2 without a type" in words_of(page)
+    assert 'id="approve-all"' not in page.text
+
+    async def told(query: str = "") -> tuple[str, str]:
+        page = await anna.get(path + query)
+        offered = page.text.partition('id="approve-all"')[2]
+        return offered.partition('data-count="')[2].partition('"')[0], words_of(page)
+
+    for _ in range(3):
+        make_event(endpoint_id)
+    count, words = await told()
+    assert count == "3"
+    assert "Process all 3 " in words
+    assert "5 waiting, 2 without a type" in words
+
+    # More than one page has.
+    for _ in range(60):
+        make_event(endpoint_id)
+    make_event(endpoint_id, entity_table="invoice")
+    count, words = await told()
+    assert count == "64"
+    assert "66 waiting, 2 without a type" in words
+    count, words = await told("&type=invoice")
+    assert (count, "without a type" in words) == ("1", False)
+
+
 async def test_the_log_is_filtered_and_searched(anna: Browser, make_event: MakeEvent) -> None:
     endpoint_id = await create_endpoint(anna)
     needle = make_event(endpoint_id, **failed(payload={"note": "a Needle in 100% of_hay"}))
