@@ -95,7 +95,13 @@ def test_nothing_is_said_against_an_action_whose_target_is_there(
     event = prepared(
         hosted_database, endpoint, person={"email": "ada@example.com"}, fields={"external_id": "o1"}
     )
-    actions = [TAG, ROLE, SET, (TAG[0], TAG[1] | PERSON), (ROLE[0], ROLE[1] | PERSON)]
+    actions: list[Asked] = [
+        TAG,
+        ROLE,
+        SET,
+        (TAG[0], TAG[1] | PERSON),
+        (ROLE[0], ROLE[1] | PERSON),
+    ]
 
     assert problems(hosted_database, endpoint.user_id, event["id"], *actions) == [None] * 5
 
