@@ -13,7 +13,8 @@
     ├── MethodNotAllowed        405  WH009  method_not_allowed
     ├── RequestTimeout          408  WH010  request_timeout
     ├── Conflict                409  WH011  conflict
-    │   └── InvalidState        409  WH017  invalid_state
+    │   ├── InvalidState        409  WH017  invalid_state
+    │   └── IdempotencyKeyReused 409 WH020  idempotency_key_reused
     ├── PayloadTooLarge         413  WH012  payload_too_large
     ├── UnsupportedMediaType    415  WH013  unsupported_media_type
     ├── RateLimited             429  WH014  rate_limited
@@ -115,6 +116,11 @@ class Conflict(SwitchhookError):
 class InvalidState(Conflict):
     code, sqlstate = "invalid_state", "WH017"
     default_message = "This is not possible in the present state"
+
+
+class IdempotencyKeyReused(Conflict):
+    code, sqlstate = "idempotency_key_reused", "WH020"
+    default_message = "This idempotency key was used before, for something else"
 
 
 class PayloadTooLarge(SwitchhookError):

@@ -176,9 +176,8 @@ def health_routes(function: str, ping: Callable[[Request], Awaitable[bool]]) -> 
         }
         if reachable:
             return success(data)
-        return json_response(
-            {"status": "error", "code": errors.DatabaseUnavailable.code, "data": data}, 503
-        )
+        content = {"status": "error", "code": errors.DatabaseUnavailable.code, "data": data}
+        return json_response(content | {"requestId": request_id(request.scope)}, 503)
 
     paths = ("/healthz", f"/functions/v1/{function}/healthz")
     return [Route(path, health, methods=["GET"]) for path in paths]

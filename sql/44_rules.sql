@@ -52,6 +52,8 @@ as $$
 declare
   v_new jsonb := p_rule::jsonb;
   v_rule public.entity_automation_rules;
+  v_table text;
+  v_problem text;
 begin
   if p_rule_id is null then
     insert into public.entity_automation_rules (entity_table, name, description, condition, priority, is_active)
@@ -68,6 +70,15 @@ begin
     if v_rule.id is null then
       raise exception 'No such rule' using errcode = 'PT404', detail = 'WH007';
     end if;
+  end if;
+  v_table := (private.entity_type(v_rule.user_id, v_rule.entity_table)).target_table;
+  select p.problem into v_problem
+  from jsonb_array_elements(v_new -> 'actions') with ordinality as i (value, position)
+  cross join lateral (select private.no_such_field(v_table, i.value #>> '{action_config,field}') as problem) p
+  where i.value ->> 'action_type' = 'set_field' and p.problem is not null
+  order by i.position limit 1;
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'PT400', detail = 'WH001';
   end if;
   -- An action keeps its id, by which it is known what has already been done for an event.
   delete from public.entity_rule_actions a
@@ -87,7 +98,7 @@ begin
 end
 $$;
 comment on function public.save_rule(uuid, text) is
-  'Makes (p_rule_id null) or replaces a rule of the caller with its actions, at once. p_rule: JSON {entity_table, name, description, condition, priority, is_active, actions[{id?, action_type, action_config}]}.';
+  'Makes (p_rule_id null) or replaces a rule of the caller with its actions, at once. p_rule: JSON {entity_table, name, description, condition, priority, is_active, actions[{id?, action_type, action_config}]}. A set_field of a field that no rule may set is refused.';
 revoke execute on function public.save_rule(uuid, text) from public, anon;
 grant execute on function public.save_rule(uuid, text) to authenticated;
 

@@ -1,15 +1,33 @@
 -- What rules do: one function per kind of action that needs one, applied and logged for one event.
 
+create function private.target_of(p_event public.webhook_events, p_target text) returns uuid
+language sql immutable security invoker set search_path = ''
+as $$
+  select case when p_target = 'person' then p_event.person_id else p_event.entity_id end
+$$;
+comment on function private.target_of(public.webhook_events, text) is 'The person or the record of an event; null where it has none.';
+revoke execute on function private.target_of(public.webhook_events, text) from public, anon;
+grant execute on function private.target_of(public.webhook_events, text) to authenticated, service_role;
+
+create function private.target_problem(p_event public.webhook_events, p_target text) returns text
+language sql immutable security invoker set search_path = ''
+as $$
+  select case when private.target_of(p_event, p_target) is null then format('The event has no %s to act on', coalesce(p_target, 'entity')) end
+$$;
+comment on function private.target_problem(public.webhook_events, text) is 'Says that an event has no such target; null if it has one.';
+revoke execute on function private.target_problem(public.webhook_events, text) from public, anon;
+grant execute on function private.target_problem(public.webhook_events, text) to authenticated, service_role;
+
 create function private.action_target(p_event public.webhook_events, p_config jsonb) returns uuid
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
-  v_id uuid := case when p_config ->> 'target' = 'person' then p_event.person_id else p_event.entity_id end;
+  v_problem text := private.target_problem(p_event, p_config ->> 'target');
 begin
-  if v_id is null then
-    raise exception 'The event has no % to act on', coalesce(p_config ->> 'target', 'entity') using errcode = 'WH001';
+  if v_problem is not null then
+    raise exception '%', v_problem using errcode = 'WH001';
   end if;
-  return v_id;
+  return private.target_of(p_event, p_config ->> 'target');
 end
 $$;
 comment on function private.action_target(public.webhook_events, jsonb) is 'The person or the record that an action names as its target.';
@@ -35,17 +53,29 @@ comment on function private.make_record(public.webhook_events, text, jsonb) is
 revoke execute on function private.make_record(public.webhook_events, text, jsonb) from public, anon, authenticated;
 grant execute on function private.make_record(public.webhook_events, text, jsonb) to service_role;
 
+create function private.no_such_field(p_table text, p_field text) returns text
+language sql stable security invoker set search_path = ''
+as $$
+  select case when (p_field = any (private.writable_columns(p_table))) is not true then
+    left(format('There is no field %s that a rule may set', coalesce(quote_ident(p_field), 'without a name')), 2000) end
+$$;
+comment on function private.no_such_field(text, text) is 'Says that no rule may set this field of a record in this table; null if one may.';
+revoke execute on function private.no_such_field(text, text) from public, anon;
+grant execute on function private.no_such_field(text, text) to authenticated, service_role;
+
 create function private.field_problem(p_event public.webhook_events, p_config json) returns text
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
   v_table text := (private.entity_type(p_event.user_id, p_event.entity_table)).target_table;
   v_field text;
+  v_problem text;
   v_is_empty boolean;
 begin
   v_field := p_config ->> 'field';
-  if (v_field = any (private.writable_columns(v_table))) is not true then
-    return left(format('There is no field %s that a rule may set', coalesce(quote_ident(v_field), 'without a name')), 2000);
+  v_problem := private.no_such_field(v_table, v_field);
+  if v_problem is not null then
+    return v_problem;
   end if;
   execute format('select r.%I is null from jsonb_populate_record(null::public.%I, $1) r', v_field, v_table)
   into v_is_empty using jsonb_build_object(v_field, p_config -> 'value');
@@ -56,8 +86,8 @@ begin
     return format('The field %s may not be empty', quote_ident(v_field));
   end if;
   -- An event that is tried before it is prepared will have its record by then.
-  if p_event.entity_id is null and p_event.stage in ('rules', 'done') then
-    return 'The event has no entity to act on';
+  if p_event.stage in ('rules', 'done') then
+    return private.target_problem(p_event, 'entity');
   end if;
   return null;
 exception
@@ -72,6 +102,31 @@ comment on function private.field_problem(public.webhook_events, json) is
   'Why set_field with this configuration cannot be done for an event; null if it can, as far as the field and its type tell. Changes nothing.';
 revoke execute on function private.field_problem(public.webhook_events, json) from public, anon;
 grant execute on function private.field_problem(public.webhook_events, json) to authenticated, service_role;
+
+create function private.action_problem(p_event public.webhook_events, p_action_type text, p_config json) returns text
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  if p_action_type = 'set_field' then
+    return private.field_problem(p_event, p_config);
+  end if;
+  -- As above: by the time of its rules an event may have what it has not yet.
+  if p_action_type in ('tag', 'assign_role') and p_event.stage in ('rules', 'done') then
+    return private.target_problem(p_event, p_config ->> 'target');
+  end if;
+  return null;
+exception
+  when others then
+    if private.may_pass(sqlstate) then
+      raise;
+    end if;
+    return left(sqlerrm, 2000);
+end
+$$;
+comment on function private.action_problem(public.webhook_events, text, json) is
+  'Why an action with this configuration cannot be done for an event; null if it can, as far as its target, and the field that it sets, tell. Changes nothing.';
+revoke execute on function private.action_problem(public.webhook_events, text, json) from public, anon;
+grant execute on function private.action_problem(public.webhook_events, text, json) to authenticated, service_role;
 
 create function private.set_field(p_event public.webhook_events, p_field text, p_value jsonb) returns void
 language plpgsql volatile security invoker set search_path = ''

@@ -36,6 +36,22 @@ comment on function public.get_events_for_rules(uuid, text, uuid, integer) is
 revoke execute on function public.get_events_for_rules(uuid, text, uuid, integer) from public, anon;
 grant execute on function public.get_events_for_rules(uuid, text, uuid, integer) to authenticated;
 
+create function public.get_action_problems(p_event_ids text, p_action_types text, p_configs text) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(case when e.id is not null then private.action_problem(e, t.name, c.value) end order by c.place), '[]')
+  -- As json: what jsonb cannot hold is a problem of its own action, and not of all.
+  from json_array_elements(p_configs::json) with ordinality as c (value, place)
+  join jsonb_array_elements_text(p_action_types::jsonb) with ordinality as t (name, place) using (place)
+  join unnest(private.as_uuids(p_event_ids)) with ordinality as i (id, place) using (place)
+  left join public.webhook_events e on e.id = i.id
+$$;
+comment on function public.get_action_problems(text, text, text) is
+  'Why actions of these types with these configurations, filled in, could not be done for the events at the same places; null where they could, or where the caller sees no such event. Three JSON arrays in, one out. Changes nothing.';
+revoke execute on function public.get_action_problems(text, text, text) from public, anon;
+grant execute on function public.get_action_problems(text, text, text) to authenticated;
+
+-- For a function api that was deployed before there was get_action_problems.
 create function public.get_field_problems(p_event_ids text, p_configs text) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$

@@ -163,6 +163,7 @@ declare
   v_data json := private.parse_data(p_data);
   v_id uuid;
   v_is_new boolean;
+  v_is_same boolean;
 begin
   -- The Data API always sets a role; who has none is connected to the database itself.
   if current_setting('role') not in ('none', 'postgres', 'service_role') and not private.owns(p_user_id) then
@@ -177,7 +178,13 @@ begin
   v_id := (private.publish(array[row(p_user_id, p_type, v_data, p_idempotency_key)::private.outgoing_event]))[1];
   v_is_new := v_id is not null;
   if not v_is_new then
-    select e.id into v_id from public.published_events e where e.user_id = p_user_id and e.idempotency_key = p_idempotency_key;
+    -- As jsonb: whoever says it again may write the keys in another order, or 1.0 for 1.
+    select e.id, e.type = p_type and e.data::jsonb = v_data::jsonb into v_id, v_is_same
+    from public.published_events e where e.user_id = p_user_id and e.idempotency_key = p_idempotency_key;
+    if not v_is_same then
+      raise exception 'This idempotency key was used before, for an event with another name or other data'
+        using errcode = 'PT409', detail = 'WH020';
+    end if;
   end if;
   return jsonb_build_object('id', v_id, 'state', case when v_is_new then 'published' else 'duplicate' end,
     'deliveries', (select count(*) from public.webhook_deliveries d where d.published_event_id = v_id));
@@ -193,7 +200,7 @@ as $$
   select private.publish_event(p_type, p_data, p_user_id, p_idempotency_key)
 $$;
 comment on function public.publish_event(text, text, uuid, text) is
-  'Publishes an event of a user in the caller''s transaction. p_data: a JSON object. Answers {id, state: published | duplicate (the key was used before: id is the first event''s), deliveries}.';
+  'Publishes an event of a user in the caller''s transaction. p_data: a JSON object. Answers {id, state: published | duplicate (the key was used before: id is the first event''s), deliveries}. A key that was used before for another type or other data is refused.';
 revoke execute on function public.publish_event(text, text, uuid, text) from public, anon;
 grant execute on function public.publish_event(text, text, uuid, text) to authenticated, service_role;
 

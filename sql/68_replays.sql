@@ -327,8 +327,8 @@ as $$
     'after', jsonb_build_object('actions', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('error', problem)) || a.value - 'duration_ms' order by a.place)
       from jsonb_array_elements(p_result -> 'actions') with ordinality as a (value, place),
-        lateral (select case when a.value ->> 'action_type' = 'set_field' and not a.value ? 'error'
-          then private.field_problem(p_event, (a.value -> 'action_config')::json) end as problem) f), '[]')))
+        lateral (select case when not a.value ? 'error'
+          then private.action_problem(p_event, a.value ->> 'action_type', (a.value -> 'action_config')::json) end as problem) f), '[]')))
   where p_event.status = 'failed' or jsonb_array_length(p_result -> 'actions') > 0
 $$;
 comment on function private.ruled_anew(public.webhook_events, jsonb) is 'Which actions would be done for an event that were not, and which would be tried again; null where there is none.';

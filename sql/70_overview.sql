@@ -48,12 +48,18 @@ as $$
       select from public.webhook_events e
       where e.status in ('pending', 'processing') and e.stage in ('classify', 'prepare', 'rules')
         and (p_user_id is null or e.user_id = p_user_id) limit 1000) c),
+    -- Of each webhook by itself: many that wait for one that is off are not read to find those of the others.
     'deliveries', (select count(*) from (
-      select from public.webhook_deliveries d
-      where d.status in ('pending', 'delivering') and (p_user_id is null or d.user_id = p_user_id) limit 1000) c))
+      select from public.webhooks w cross join lateral (
+        select from public.webhook_deliveries d where d.webhook_id = w.id and d.status in ('pending', 'delivering') limit 1000) d
+      where w.active and (p_user_id is null or w.created_by = p_user_id) limit 1000) c),
+    'paused', (select count(*) from (
+      select from public.webhooks w cross join lateral (
+        select from public.webhook_deliveries d where d.webhook_id = w.id and d.status in ('pending', 'delivering') limit 1000) d
+      where not w.active and (p_user_id is null or w.created_by = p_user_id) limit 1000) c))
 $$;
 comment on function private.queue_depth(uuid) is
-  'What waits, for one user or (null) for all that the caller may see: {review, events (on their way), deliveries}, each counted up to 1000.';
+  'What waits, for one user or (null) for all that the caller may see: {review, events (on their way), deliveries (on their way), paused (deliveries of webhooks that are off)}, each counted up to 1000.';
 revoke execute on function private.queue_depth(uuid) from public, anon;
 grant execute on function private.queue_depth(uuid) to authenticated, service_role;
 

@@ -9,7 +9,7 @@ from fastapi import Header, Query
 
 from functions.api.models import WITH_BODY, Success, refusals
 from functions.api.routing import Session, create_router
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import IdempotencyKeyReused, InvalidRequest, NotFound
 from shared.management import published_events
 from shared.management.models import Page
 from shared.management.published_events import (
@@ -25,12 +25,16 @@ from shared.management.published_events import (
 router = create_router("events")
 
 
-@router.post("/events", status_code=202, responses=refusals(*WITH_BODY))
+@router.post("/events", status_code=202, responses=refusals(*WITH_BODY, IdempotencyKeyReused))
 async def publish_event(
     session: Session,
     new: Publish,
     idempotency_key: Annotated[
-        Key | None, Header(description="An event with a key that was used before is not published.")
+        Key | None,
+        Header(
+            description="An event with a key that was used before is not published again; with "
+            "another name or other data than then, it is refused."
+        ),
     ] = None,
 ) -> Success[Published]:
     """Publishes an event: every webhook of the caller's that subscribes to it gets it."""

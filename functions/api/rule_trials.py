@@ -28,6 +28,8 @@ router = create_router("rules")
 LAST = 10
 UNSAVED = "unsaved-"
 """Begins the id of an action while it has none of its own."""
+JUDGED = frozenset({"set_field", "tag", "assign_role"})
+"""Types of actions that the database knows something against: what they act on may not be there."""
 
 
 class TrialEvents(Request):
@@ -150,27 +152,28 @@ async def _try(session: UserSession, owner: UUID, rule: rules.Rule, wanted: Tria
 async def _with_problems(
     session: UserSession, events: list[rules.ClaimedEvent], trials: list[Trial]
 ) -> list[Trial]:
-    """The trials, with what the database has against the fields that would be set."""
+    """The trials, with what the database has against actions that would be done."""
     asked = [
-        (event.id, result.action_config)
+        (event.id, result)
         for event, trial in zip(events, trials, strict=True)
         for result in trial.results
-        if _sets_field(result)
+        if _is_judged(result)
     ]
     if not asked:
         return trials
     problems = iter(
         await session.database.call(
-            "get_field_problems",
+            "get_action_problems",
             p_event_ids=json.dumps([event_id for event_id, _ in asked]),
-            p_configs=as_json([config for _, config in asked]),
+            p_action_types=json.dumps([result.action_type for _, result in asked]),
+            p_configs=as_json([result.action_config for _, result in asked]),
         )
     )
     return [
         replace(
             trial,
             results=tuple(
-                replace(result, error=next(problems)) if _sets_field(result) else result
+                replace(result, error=next(problems)) if _is_judged(result) else result
                 for result in trial.results
             ),
         )
@@ -178,8 +181,8 @@ async def _with_problems(
     ]
 
 
-def _sets_field(result: rules.Result) -> bool:
-    return result.action_type == "set_field" and result.error is None
+def _is_judged(result: rules.Result) -> bool:
+    return result.action_type in JUDGED and result.error is None
 
 
 def _tried(row: dict[str, Any], event: rules.ClaimedEvent, trial: Trial) -> TriedEvent:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -158,12 +158,28 @@ def _visited(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 def to_sign_in(request: Request) -> Response:
     """The page to sign in on, which leads back here. The session that is over is forgotten."""
-    base = sessions.base_of(request)
+    here = _page_of(request)
+    form = f"{sessions.base_of(request)}/sign-in" + ("" if here == "/" else f"?next={quote(here)}")
+    response: Response = RedirectResponse(form, 303)
     if "hx-request" in request.headers:
-        response = Response(status_code=401, headers={"HX-Redirect": f"{base}/sign-in"})
-    else:
-        here = request.url.path.removeprefix(base)
-        back = f"?next={quote(here)}" if request.method == "GET" and here != "/" else ""
-        response = RedirectResponse(f"{base}/sign-in{back}", 303)
+        response = Response(status_code=401, headers={"HX-Redirect": form})
     sessions.forget(request, response)
     return response
+
+
+def _page_of(request: Request) -> str:
+    """The page that the reader is on, with its filters, as it stands below the console's own path."""
+    address = str(request.url)
+    if "hx-request" in request.headers:
+        address = request.headers.get("hx-current-url", "")
+    elif request.method != "GET":
+        address = request.headers.get("referer", "")
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    # Whatever host an address names, the way back goes to a path of ours.
+    base = sessions.base_of(request)
+    if not parts.path.startswith(f"{base}/"):
+        return "/"
+    return parts.path.removeprefix(base) + (f"?{parts.query}" if parts.query else "")

@@ -9,7 +9,14 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from shared.database import run
 from shared.management.events import NEWEST_FIRST, equals
-from shared.management.models import EventName, Page, PageQuery, StoredResource, Timestamp
+from shared.management.models import (
+    EventName,
+    Page,
+    PageQuery,
+    StoredResource,
+    Timestamp,
+    Until,
+)
 from shared.management.session import UserSession
 from shared.management.webhooks import find_webhook
 
@@ -30,7 +37,10 @@ class LogQuery(PageQuery):
     event_type: EventName | None = None
     delivery_id: UUID | None = None
     since: AwareDatetime | None = Field(default=None, description="Begun at this time or later.")
-    until: AwareDatetime | None = Field(default=None, description="Begun before this time.")
+    until: Until | None = Field(
+        default=None,
+        description="Begun in this second or earlier; with a fraction of a second, before this time.",
+    )
 
 
 class Attempt(StoredResource):

@@ -126,6 +126,13 @@ async def list_queue(
     return QueuePage(items=items, next_cursor=next_cursor, count=count)
 
 
+async def count_ready(session: UserSession, wanted: QueueQuery, page: QueuePage) -> int:
+    """How many of those that match can be approved, counted up to MAX_COUNT; `page` is what was listed."""
+    if page.next_cursor is None and wanted.cursor is None:
+        return sum(event.entity_table is not None for event in page.items)
+    return len(await run(_queued(session, wanted, "id", only_ready=True).limit(MAX_COUNT)))
+
+
 async def get_queued_event(session: UserSession, event_id: UUID) -> EventDetail:
     row = await find_event(session, event_id, DETAIL_COLUMNS)
     return EventDetail.model_validate(row)

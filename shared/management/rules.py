@@ -146,9 +146,10 @@ async def change_rule(session: UserSession, rule_id: UUID, changes: RuleChanges)
     columns = changes.columns()
     before = await find_rule(session, rule_id)
     await check_rule(session, UUID(before["user_id"]), columns)
-    if "actions" in columns:
+    # Which fields its actions may set, the entity type says.
+    if columns.keys() & {"actions", "entity_table"}:
         kept = {name: before[name] for name in RuleFields.model_fields if name in before}
-        return await _save(session, rule_id, kept | columns)
+        return await _save(session, rule_id, kept | {"actions": _actions(before)} | columns)
     if columns:
         table = session.database.table("entity_automation_rules")
         await run(table.update(columns).eq("id", rule_id))
@@ -191,5 +192,9 @@ async def _save(session: UserSession, rule_id: UUID | None, columns: dict[str, A
 
 
 def _rule(row: Row) -> Rule:
-    actions = sorted(row["entity_rule_actions"], key=lambda action: int(action["position"]))
-    return Rule.model_validate(row | {"actions": actions})
+    return Rule.model_validate(row | {"actions": _actions(row)})
+
+
+def _actions(row: Row) -> list[Row]:
+    """In the order in which they are done."""
+    return sorted(row["entity_rule_actions"], key=lambda action: int(action["position"]))

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,7 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from shared import telemetry
 from shared.errors import DatabaseUnavailable
 from shared.logs import log_as_json
-from shared.responses import EXCEPTION_HANDLERS, json_response, success
+from shared.responses import (
+    EXCEPTION_HANDLERS,
+    RequestIds,
+    json_response,
+    request_id,
+    success,
+)
 
 # The longest path that fits decides, so `/api/webhooks/receive` is ingest's though `/api` is not.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -71,12 +78,12 @@ def import_functions() -> dict[str, Starlette]:
 def create_gateway(apps: Mapping[str, Starlette]) -> Starlette:
     """One application out of many: dispatch, a health page for all, their lifespans as one."""
 
-    async def health(_: Request) -> Response:
+    async def health(request: Request) -> Response:
         answers = {name: await _health(app) for name, app in apps.items()}
         if all(status == httpx.codes.OK for status in answers.values()):
             return success({"functions": answers})
         content = {"status": "error", "code": DatabaseUnavailable.code, "data": answers}
-        return json_response(content, 503)
+        return json_response(content | {"requestId": request_id(request.scope)}, 503)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -87,6 +94,8 @@ def create_gateway(apps: Mapping[str, Starlette]) -> Starlette:
 
     own = Starlette(
         routes=[Route("/healthz", health, methods=["GET"])],
+        # Each function gives its own requests their ids.
+        middleware=[Middleware(RequestIds)],
         exception_handlers=EXCEPTION_HANDLERS,
     )
     gateway = Starlette(lifespan=lifespan)

@@ -18,6 +18,7 @@ from shared.replays import replay_batch
 from shared.settings import WorkerSettings
 from shared.worker import Decide
 from tests.acceptance.test_pipeline import DEADLINE_SECONDS, Connection, api
+from tests.database.factories import insert
 from tests.running_stack import RunningStack, User
 
 COUNT = 10_000
@@ -37,16 +38,17 @@ def make_endpoint(url: str, user: User) -> str:
 
 
 def make_orders(database: Connection, user: User, endpoint_id: str, count: int) -> None:
-    """Orders that are through, with totals from 1 on."""
+    """Orders that are through, with totals from 1 on, and all have come to the same record."""
+    record = insert(database, "public.orders", user_id=user.id)
     database.execute(
         """
         insert into public.webhook_events (id, endpoint_id, user_id, event_type, payload, scheme,
-          dedupe_key, status, stage, entity_table, is_person, processed_at)
+          dedupe_key, status, stage, entity_table, is_person, processed_at, entity_id)
         select u.id, %s, %s, 'order.completed',
           jsonb_build_object('event', 'order.completed', 'data', jsonb_build_object('total', u.n)),
-          'none', 'id:' || u.id, 'processed', 'done', 'order', false, now()
+          'none', 'id:' || u.id, 'processed', 'done', 'order', false, now(), %s
         from unnest(%s::uuid[]) with ordinality as u (id, n)""",
-        [endpoint_id, user.id, [uuid7() for _ in range(count)]],
+        [endpoint_id, user.id, record["id"], [uuid7() for _ in range(count)]],
     )
 
 

@@ -66,10 +66,11 @@ def rpc(connection: Connection, function: str, **arguments: object) -> Any:
 
 
 @contextmanager
-def refused(code: str) -> Iterator[None]:
+def refused(code: str, words: str = "") -> Iterator[None]:
     """The block is refused with this number of ours (shared/errors.py), as the Data API's callers see it."""
     with pytest.raises(psycopg.Error) as caught:
         yield
+    assert words in str(caught.value.diag.message_primary)
     status = next(error.status for error in error_classes() if error.sqlstate == code)
     assert caught.value.sqlstate == f"PT{status}", caught.value
     assert caught.value.diag.message_detail == code

@@ -31,6 +31,7 @@ USER_RPCS = {
     "create_webhook",
     "create_webhook_endpoint",
     "find_deliveries",
+    "get_action_problems",
     "get_event_trace",
     "get_events_for_rules",
     "get_field_problems",
@@ -76,6 +77,7 @@ SERVICE_RPCS = {
 }
 RPCS_FOR_BOTH = {"publish_event"}
 PRIVATE_FOR_USERS = {
+    "action_problem",
     "activity_between",
     "activity_series",
     "approve_events",
@@ -93,6 +95,7 @@ PRIVATE_FOR_USERS = {
     "is_event_name",
     "lend_endpoint_secret",
     "may_pass",
+    "no_such_field",
     "override_event",
     "owns",
     "piece_of",
@@ -114,6 +117,8 @@ PRIVATE_FOR_USERS = {
     "store_endpoint_secret",
     "store_webhook_secrets",
     "streak",
+    "target_of",
+    "target_problem",
     "test_webhook",
     "trace_deliveries",
     "trace_finding",
@@ -329,6 +334,11 @@ ARGUMENTS: dict[str, Callable[[Target], Row]] = {
         "p_event_id": target.review,
         "p_entity_table": "invoice",
         "p_is_person": None,
+    },
+    "get_action_problems": lambda target: {
+        "p_event_ids": f'["{target.failed}"]',
+        "p_action_types": '["set_field"]',
+        "p_configs": '[{"field": "user_id"}]',
     },
     "get_event_trace": lambda target: {"p_event_id": target.failed},
     "get_events_for_rules": lambda target: {

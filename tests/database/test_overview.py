@@ -9,7 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.database.deliveries import make_webhook, publish, set_webhook, work_deliveries
+from tests.database.deliveries import (
+    make_delivery,
+    make_webhook,
+    publish,
+    set_webhook,
+    work_deliveries,
+)
 from tests.database.factories import (
     FAILED,
     PROCESSED,
@@ -65,7 +71,7 @@ def test_events_and_attempts_are_counted(hosted_database: Connection) -> None:
     incoming, outgoing = told["in"], told["out"]
     assert (incoming["total"], incoming["good"], incoming["bad"]) == (6, 3, 1)
     assert (outgoing["total"], outgoing["good"], outgoing["bad"]) == (1, 1, 0)
-    assert told["queue"] == {"review": 1, "events": 1, "deliveries": 1}
+    assert told["queue"] == {"review": 1, "events": 1, "deliveries": 1, "paused": 0}
     assert len(incoming["series"]) == len(outgoing["series"]) == 4
     assert sum(point["total"] for point in incoming["series"]) == 6
     assert incoming["series"][-1]["good"] == 3
@@ -82,6 +88,26 @@ def test_each_time_has_the_events_of_its_own(hosted_database: Connection) -> Non
     assert overview(hosted_database, endpoint.user_id)["in"]["total"] == 1
     told = overview(hosted_database, endpoint.user_id, points=7)
     assert [point["total"] for point in told["in"]["series"]] == [0, 1, 0, 0, 0, 0, 1]
+
+
+def test_what_waits_for_a_webhook_that_is_off_is_not_on_its_way(
+    hosted_database: Connection,
+) -> None:
+    owner = make_user(hosted_database)
+    on, paused, off = (make_webhook(hosted_database, owner) for _ in range(3))
+    for webhook, times in ((on, 1), (paused, 2), (off, 3)):
+        for _ in range(times):
+            make_delivery(hosted_database, webhook)
+    make_delivery(hosted_database, make_webhook(hosted_database, active=False))
+    set_webhook(hosted_database, paused, active=False)
+    set_webhook(hosted_database, off, active=False, disabled_reason="It is gone")
+
+    queue = overview(hosted_database, owner)["queue"]
+    assert (queue["deliveries"], queue["paused"]) == (1, 5)
+
+    set_webhook(hosted_database, paused, active=True)
+    queue = overview(hosted_database, owner)["queue"]
+    assert (queue["deliveries"], queue["paused"]) == (3, 3)
 
 
 def test_what_is_in_trouble_is_named(hosted_database: Connection) -> None:

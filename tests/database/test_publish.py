@@ -143,10 +143,55 @@ def test_a_key_that_was_used_before_publishes_nothing(
     make_webhook(hosted_database, owner)
     first = publish_mine(hosted_database, owner, p_idempotency_key="k")
 
-    again = publish_mine(hosted_database, owner, p_idempotency_key="k", p_data={"id": 2})
+    again = publish_mine(hosted_database, owner, p_idempotency_key="k")
 
     assert again == first | {"state": "duplicate"}
     assert [event["data"] for event in published(hosted_database)] == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"b": [1, {"c": "é"}], "a": 1.5}',
+        '{"a":1.5,"b":[1,{"c":"\\u00e9"}]}',
+        '{"a": 1.50, "b": [1.0, {"c": "é"}]}',
+    ],
+)
+def test_data_that_is_only_written_otherwise_is_the_same(
+    hosted_database: Connection, owner: uuid.UUID, text: str
+) -> None:
+    first = publish_mine(
+        hosted_database, owner, p_idempotency_key="k", p_data='{"a": 1.5, "b": [1, {"c": "é"}]}'
+    )
+
+    again = publish_mine(hosted_database, owner, p_idempotency_key="k", p_data=text)
+
+    assert again == first | {"state": "duplicate"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"p_data": {"id": 2}},
+        {"p_data": {"id": "1"}},
+        {"p_data": {"id": 1, "updated_at": None}},
+        {"p_data": {}},
+        {"p_type": "order.cancelled"},
+    ],
+)
+def test_a_key_that_was_used_before_for_something_else_is_refused(
+    hosted_database: Connection, owner: uuid.UUID, other: Row
+) -> None:
+    make_webhook(hosted_database, owner)
+    first = publish_mine(hosted_database, owner, p_idempotency_key="k")
+    before = published(hosted_database)
+
+    with refused("WH020"):
+        publish_mine(hosted_database, owner, p_idempotency_key="k", **other)
+
+    assert published(hosted_database) == before
+    again = publish_mine(hosted_database, owner, p_idempotency_key="k")
+    assert again == first | {"state": "duplicate"}
 
 
 def test_a_key_is_a_users_own(hosted_database: Connection, owner: uuid.UUID) -> None:

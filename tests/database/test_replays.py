@@ -11,6 +11,7 @@ from tests.database.factories import (
     PROCESSED,
     Endpoint,
     in_review,
+    insert,
     make_admin,
     make_endpoint,
     make_event,
@@ -79,7 +80,9 @@ def expire(connection: Connection) -> None:
 def test_a_dry_run_of_rules_lists_what_would_be_done(
     hosted_database: Connection, endpoint: Endpoint
 ) -> None:
-    same, other = order(hosted_database, endpoint), order(hosted_database, endpoint)
+    record = insert(hosted_database, "public.orders", user_id=endpoint.user_id)
+    same = order(hosted_database, endpoint)
+    other = order(hosted_database, endpoint, entity_id=record["id"])
 
     found = replay(hosted_database, endpoint.user_id, "rules", result(same), result(other, TAG))
 

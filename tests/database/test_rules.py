@@ -14,6 +14,10 @@ TAG = {"action_type": "tag", "action_config": {"tags": ["vip"]}}
 TICKET = {"action_type": "create_ticket", "action_config": {"subject": "Help"}}
 
 
+def set_field(field: str | None) -> Row:
+    return {"action_type": "set_field", "action_config": {"field": field, "value": "x"}}
+
+
 def save(
     connection: Connection, owner: uuid.UUID, rule_id: object = None, **columns: object
 ) -> Row:
@@ -139,3 +143,49 @@ def test_a_rule_out_of_bounds_is_refused_whole(hosted_database: Connection, colu
         save(hosted_database, make_user(hosted_database), **columns)
 
     assert hosted_database.execute("select from public.entity_automation_rules").fetchall() == []
+
+
+NO_FIELDS = [
+    ("user_id", "There is no field user_id that a rule may set"),
+    ("nope", "There is no field nope that a rule may set"),
+    ("subject", "There is no field subject that a rule may set"),
+    (None, "There is no field without a name that a rule may set"),
+]
+
+
+@pytest.mark.parametrize(("field", "told"), NO_FIELDS)
+def test_a_rule_that_would_set_what_no_rule_may_set_is_refused_whole(
+    hosted_database: Connection, field: str | None, told: str
+) -> None:
+    owner = make_user(hosted_database)
+    rule = save(hosted_database, owner)
+    before = stored(hosted_database, rule)
+
+    for rule_id in (None, rule["id"]):
+        with refused("WH001", told):
+            save(
+                hosted_database,
+                owner,
+                rule_id,
+                actions=[TAG, set_field("status"), set_field(field), set_field("another")],
+            )
+
+    kept = one(hosted_database, "select id from public.entity_automation_rules")
+    assert str(kept["id"]) == rule["id"]
+    assert stored(hosted_database, rule) == before
+
+
+def test_the_fields_are_those_of_the_type_as_its_owner_has_it(hosted_database: Connection) -> None:
+    owner = make_user(hosted_database)
+    insert(
+        hosted_database,
+        "public.entity_types",
+        user_id=owner,
+        name="order",
+        description="A ticket",
+        target_table="tickets",
+    )
+
+    assert save(hosted_database, owner, actions=[set_field("subject")])["actions"]
+    with refused("WH001", "There is no field subject that a rule may set"):
+        save(hosted_database, make_user(hosted_database), actions=[set_field("subject")])

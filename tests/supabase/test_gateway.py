@@ -77,6 +77,29 @@ async def test_an_unknown_path_is_answered_as_functions_do(path: str) -> None:
     assert response.json()["code"] == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/apis", 404), ("POST", "/healthz", 405), ("GET", "/healthz", 503)],
+)
+async def test_every_error_of_its_own_has_the_id_of_its_request(
+    method: str, path: str, status: int
+) -> None:
+    _, http = client([], classify=503)
+    async with http:
+        first = await http.request(method, path)
+        given = await http.request(method, path, headers={"X-Request-Id": "mine"})
+
+    assert (first.status_code, given.status_code) == (status, status)
+    assert first.json()["requestId"] == first.headers["x-request-id"] != ""
+    assert given.json()["requestId"] == given.headers["x-request-id"] == "mine"
+
+
+async def test_a_functions_request_is_left_to_it() -> None:
+    _, http = client([])
+    async with http:
+        assert "x-request-id" not in (await http.get("/api/docs")).headers
+
+
 async def test_every_function_is_started_and_shut_down() -> None:
     notes: list[str] = []
     app, _ = client(notes)

@@ -25,6 +25,7 @@ async def show(visit: Visit) -> Response:
         "queue.html",
         "queue_live.html",
         page=page,
+        ready=await queue.count_ready(visit.session, wanted, page),
         stages=STAGES,
         wanted=wanted,
         **await choices(visit),

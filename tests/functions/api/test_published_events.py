@@ -72,10 +72,27 @@ async def test_a_key_that_was_used_before_publishes_nothing(where: str, anna: Ac
     headers = {} if where == "body" else {"Idempotency-Key": key}
     body |= {} if where == "header" else {"idempotencyKey": key}
     first = await published(anna, body, **headers)
-    again = await published(anna, body | {"data": {"n": 2}}, **headers)
+    again = await published(anna, body, **headers)
     assert again == first | {"state": "duplicate"}
     told = await shown(anna, first["id"])
     assert (told["data"], told["idempotencyKey"]) == ({"n": 1}, key)
+
+
+async def test_a_key_that_was_used_before_for_something_else_is_refused(anna: Account) -> None:
+    body = {"event": unused(), "data": {"n": 1}}
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first = await published(anna, body, **key)
+    before = await shown(anna, first["id"])
+
+    for other in ({"data": {"n": 2}}, {"event": unused()}):
+        response = anna.client.post("/api/events", json=body | other, headers=key)
+        words = await refused(response, 409, "idempotency_key_reused")
+        assert words == (
+            "This idempotency key was used before, for an event with another name or other data"
+        )
+
+    assert await shown(anna, first["id"]) == before
+    assert await published(anna, body, **key) == first | {"state": "duplicate"}
 
 
 async def test_a_key_is_each_users_own(anna: Account, ben: Account) -> None:

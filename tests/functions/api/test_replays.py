@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.database.factories import insert
 from tests.functions.api.conftest import Account, Connection, MakeEvent, all_of, data_of, refused
 
 THROUGH: dict[str, Any] = {"stage": "done", "status": "processed", "processed_at": "now"}
@@ -53,7 +54,8 @@ async def test_a_replay_is_followed_to_its_differences(
     newcomer: Account, make_event: MakeEvent, database: Connection
 ) -> None:
     endpoint = await newcomer.create_endpoint()
-    ids = [make_event(endpoint, **THROUGH) for _ in range(3)]
+    record = insert(database, "public.orders", user_id=newcomer.user.id)
+    ids = [make_event(endpoint, **THROUGH, entity_id=record["id"]) for _ in range(3)]
     made = await begun(newcomer, dryRun=False)
     url = f"/api/queue/replays/{made['id']}"
     tag = {

@@ -254,6 +254,7 @@ async def test_a_database_that_is_away_is_503_with_a_time_to_try_again(
     assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
     assert int(response.headers["retry-after"]) > 0
     assert (health.status_code, health.json()["data"]["database"]) == (503, "unreachable")
+    assert health.json()["requestId"] == health.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/functions/v1/api/healthz"])

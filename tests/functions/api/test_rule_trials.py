@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.database.factories import insert
 from tests.functions.api.conftest import Account, Connection, MakeEvent, data_of, refused
 
 THROUGH: dict[str, Any] = {"stage": "done", "status": "processed", "processed_at": "now"}
@@ -23,9 +24,11 @@ RULE: dict[str, Any] = {
 
 
 @pytest.fixture
-async def orders(newcomer: Account, make_event: MakeEvent) -> dict[str, str]:
+async def orders(newcomer: Account, make_event: MakeEvent, database: Connection) -> dict[str, str]:
     """Of somebody who has no others: their ids by what they show, oldest first."""
     endpoint = await newcomer.create_endpoint()
+    record = insert(database, "public.orders", user_id=newcomer.user.id)
+    through = THROUGH | {"entity_id": record["id"]}
     payloads: dict[str, Any] = {
         "small": {"data": {"total": 5}},
         "large": {"data": {"total": 500}},
@@ -33,7 +36,7 @@ async def orders(newcomer: Account, make_event: MakeEvent) -> dict[str, str]:
         "text": {"data": {"total": "many"}},
     }
     return {
-        name: make_event(endpoint, payload=payload, **THROUGH) for name, payload in payloads.items()
+        name: make_event(endpoint, payload=payload, **through) for name, payload in payloads.items()
     }
 
 
@@ -133,6 +136,25 @@ async def test_a_field_that_cannot_be_set_says_why_beside_the_other_actions(
 
     errors = [action["error"] for action in found["events"][0]["actions"]]
     assert errors == [None, told, None]
+
+
+async def test_an_action_whose_target_is_not_there_says_so_as_the_run_will(
+    newcomer: Account, make_event: MakeEvent
+) -> None:
+    event_id = make_event(await newcomer.create_endpoint(), **THROUGH)
+    role = {"role": "customer", "target": "person"}
+    actions = [
+        TAG,
+        {"actionType": "send_notification", "actionConfig": {"title": "Look"}},
+        {"actionType": "assign_role", "actionConfig": role},
+    ]
+    draft = RULE | {"condition": "", "actions": actions}
+
+    body = {"rule": draft, "eventId": event_id}
+    found = await data_of(newcomer.client.post("/api/rules/try", json=body))
+
+    told = [action["error"] for action in found["events"][0]["actions"]]
+    assert told == ["The event has no entity to act on", None, "The event has no person to act on"]
 
 
 async def test_what_has_been_done_for_an_event_is_told(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.functions.api.conftest import Account, all_of, data_of, refused
+from tests.functions.api.conftest import Account, Connection, all_of, data_of, refused
 
 RULE: dict[str, Any] = {
     "name": "Large orders",
@@ -21,6 +21,10 @@ RULE: dict[str, Any] = {
         {"actionType": "send_notification", "actionConfig": {"title": "{{ entity.total }}"}},
     ],
 }
+
+
+def set_field(name: str) -> dict[str, Any]:
+    return {"actionType": "set_field", "actionConfig": {"field": name, "value": "x"}}
 
 
 def without_ids(rule: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +80,16 @@ async def test_a_rule_needs_little(anna: Account) -> None:
         ({"actions": [{"actionType": "tag"}]}, "invalid_request", "actions.0.actionConfig: "),
         ({"actions": [{"actionType": "tag"}] * 51}, "invalid_request", "actions"),
         ({"surprise": 1}, "invalid_request", "surprise"),
+        (
+            {"actions": [set_field("status"), set_field("user_id")]},
+            "invalid_request",
+            "There is no field user_id that a rule may set",
+        ),
+        (
+            {"actions": [set_field("nope")]},
+            "invalid_request",
+            "There is no field nope that a rule may set",
+        ),
     ],
 )
 async def test_a_rule_that_does_not_work_is_refused_with_the_place(
@@ -140,6 +154,47 @@ async def test_patch_changes_what_it_names(anna: Account) -> None:
     tag = {"actionType": "tag", "actionConfig": {"tags": ["x"]}}
     after = await data_of(anna.client.patch(url, json={"actions": [tag]}))
     assert without_ids(after) == RULE | {"isActive": True, "description": None, "actions": [tag]}
+
+
+async def test_a_rule_goes_to_no_type_whose_fields_it_does_not_set(anna: Account) -> None:
+    rule = await anna.create_rule(actions=[set_field("order_number")])
+    url = f"/api/rules/{rule['id']}"
+
+    body = {"entityTable": "invoice"}
+    told = await refused(anna.client.patch(url, json=body), 400, "invalid_request")
+    assert told == "There is no field order_number that a rule may set"
+    assert await data_of(anna.client.get(url)) == rule
+
+    after = await data_of(anna.client.patch(url, json=body | {"actions": [set_field("number")]}))
+    assert after["entityTable"] == "invoice"
+    moved = await data_of(anna.client.patch(url, json={"entityTable": "ticket", "actions": []}))
+    assert (moved["entityTable"], moved["actions"]) == ("ticket", [])
+
+
+async def test_a_rule_keeps_its_actions_in_another_type(anna: Account) -> None:
+    rule = await anna.create_rule(**RULE)
+    url = f"/api/rules/{rule['id']}"
+    after = await data_of(anna.client.patch(url, json={"entityTable": "invoice"}))
+    assert (after["entityTable"], after["actions"]) == ("invoice", rule["actions"])
+
+
+async def test_a_rule_saved_before_fields_were_looked_at_is_listed_switched_off_and_deleted(
+    newcomer: Account, database: Connection
+) -> None:
+    rule = await newcomer.create_rule(actions=[set_field("status")])
+    database.execute(
+        "update public.entity_rule_actions set action_config = "
+        "jsonb_set(action_config, '{field}', '\"nope\"') where rule_id = %s",
+        [rule["id"]],
+    )
+    url = f"/api/rules/{rule['id']}"
+
+    (listed,) = await all_of(newcomer, "/api/rules")
+    assert listed["actions"][0]["actionConfig"]["field"] == "nope"
+    changes = {"isActive": False, "priority": 5, "name": "Wrong"}
+    after = await data_of(newcomer.client.patch(url, json=changes))
+    assert (after["isActive"], after["actions"]) == (False, listed["actions"])
+    assert await data_of(newcomer.client.delete(url)) == {"id": rule["id"], "_id": rule["id"]}
 
 
 async def test_rules_are_listed_in_the_order_in_which_they_run(ben: Account) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
 import pytest
 
 from functions.console.pages import log
+from shared.management.events import first_id_at
 from tests.functions.console.conftest import (
     Browser,
     MakeEvent,
@@ -54,6 +56,40 @@ async def test_all_that_wait_are_processed_in_bites_and_what_cannot_is_left(
     assert answer.json()["skipped"] == ["The event has no entity type yet: set one first"]
 
 
+async def test_only_those_that_will_be_processed_are_counted_for_it(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    path = f"/queue?endpoint={endpoint_id}"
+    for _ in range(2):
+        make_event(endpoint_id, entity_table=None)
+    page = await anna.get(path)
+    assert "2 waiting, 2 without a type" in words_of(page)
+    assert 'id="approve-all"' not in page.text
+
+    async def told(query: str = "") -> tuple[str, str]:
+        page = await anna.get(path + query)
+        offered = page.text.partition('id="approve-all"')[2]
+        return offered.partition('data-count="')[2].partition('"')[0], words_of(page)
+
+    for _ in range(3):
+        make_event(endpoint_id)
+    count, words = await told()
+    assert count == "3"
+    assert "Process all 3 " in words
+    assert "5 waiting, 2 without a type" in words
+
+    # More than one page has.
+    for _ in range(60):
+        make_event(endpoint_id)
+    make_event(endpoint_id, entity_table="invoice")
+    count, words = await told()
+    assert count == "64"
+    assert "66 waiting, 2 without a type" in words
+    count, words = await told("&type=invoice")
+    assert (count, "without a type" in words) == ("1", False)
+
+
 async def test_the_log_is_filtered_and_searched(anna: Browser, make_event: MakeEvent) -> None:
     endpoint_id = await create_endpoint(anna)
     needle = make_event(endpoint_id, **failed(payload={"note": "a Needle in 100% of_hay"}))
@@ -78,6 +114,23 @@ async def test_the_log_is_filtered_and_searched(anna: Browser, make_event: MakeE
     await anna.get("/log?status=lost", 400)
     for wrong in ("yesterday", "2026-13-01T00:00", "0001-01-01T00:00%2B14:00"):
         await anna.get(f"/log?from={wrong}", 400)
+
+
+async def test_a_whole_second_is_in_the_time_that_it_ends(
+    anna: Browser, make_event: MakeEvent
+) -> None:
+    endpoint_id = await create_endpoint(anna)
+    at = datetime(2026, 1, 3, 12, 0, 5, 400_000, tzinfo=UTC)
+    make_event(endpoint_id, **failed(id=first_id_at(at), created_at=at))
+
+    async def is_found(until: str) -> bool:
+        page = await anna.get(f"/log?endpoint={endpoint_id}&to={until}")
+        return "Nothing found" not in words_of(page)
+
+    assert not await is_found("2026-01-03T12:00:04")
+    assert await is_found("2026-01-03T12:00:05")
+    assert await is_found("2026-01-03T12:00:05.000Z")
+    assert not await is_found("2026-01-03T12:00:05.4Z")
 
 
 async def test_a_search_is_gone_on_with_until_every_event_was_looked_at(

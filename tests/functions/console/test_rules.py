@@ -51,6 +51,17 @@ async def test_what_is_wrong_with_a_rule_is_told_while_it_is_written_and_when_it
     assert "actions.0.actionConfig: role" in words_of(answer)
 
 
+async def test_a_rule_that_would_set_what_no_rule_may_set_is_not_saved(anna: Browser) -> None:
+    wrong = RULE | {
+        "actions.0.type": "set_field",
+        "actions.0.set_field.field": "user_id",
+        "actions.0.set_field.value": "x",
+    }
+    answer = await anna.post("/rules/new", page="/rules/new", **wrong)
+    assert answer.status_code == 400
+    assert "There is no field user_id that a rule may set" in words_of(answer)
+
+
 async def test_types_are_registered_changed_and_deleted(anna: Browser) -> None:
     fields = {
         "name": "lead",

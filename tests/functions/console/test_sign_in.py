@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from functions.console import sessions
 from functions.console.app import create_app
 from functions.console.settings import ConsoleSettings
 from shared.management import auth
-from tests.functions.console.conftest import Browser, words_of
+from tests.functions.console.conftest import ORIGIN, Browser, words_of
 from tests.running_stack import User
 
 REMOTE = "https://console.example.com"
@@ -37,6 +39,66 @@ async def test_whoever_is_not_signed_in_is_sent_to_the_form_and_back(
     assert users[0].email in words_of(await browser.get("/endpoints"))
 
 
+FILTERS = "/log?status=failed&text=a+b%26c%C3%A9&from=2026-11-25T10%3A00%3A00.000Z"
+
+
+async def test_signing_in_leads_back_to_the_page_with_its_filters(
+    open_browser: Callable[..., Any], users: tuple[User, ...]
+) -> None:
+    browser: Browser = await open_browser()
+    form = (await browser.get(FILTERS, 303)).headers["location"].removeprefix("/console")
+    assert form.startswith("/sign-in?next=/log%3Fstatus")
+    page = await browser.get(form)
+    action = unescape(page.text.partition('action="/console')[2].partition('"')[0])
+
+    fields = {"email": users[0].email, "password": users[0].password}
+    answer = await browser.post(action, page=form, **fields)
+
+    assert answer.headers["location"] == f"/console{FILTERS}"
+    await browser.get(FILTERS)
+
+
+async def test_a_script_and_a_form_lead_back_to_the_page_that_they_stand_on(
+    open_browser: Callable[..., Any],
+) -> None:
+    browser: Browser = await open_browser()
+    here, back = f"{ORIGIN}/console{FILTERS}", f"/console/sign-in?next={quote(FILTERS)}"
+    polled = await browser.get("/queue", 401, **{"HX-Request": "true", "HX-Current-URL": here})
+    assert polled.headers["hx-redirect"] == back
+    sent = await browser.client.post("/console/log/reprocess", headers={"Referer": here})
+    assert (sent.status_code, sent.headers["location"]) == (303, back)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/log?x=1",
+        "https://evil.example/consoles",
+        "//evil.example",
+        "http://[",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+async def test_nobody_is_led_back_to_what_is_no_page_of_ours(
+    open_browser: Callable[..., Any], address: str
+) -> None:
+    browser: Browser = await open_browser()
+    script = {"HX-Request": "true", "HX-Current-URL": address}
+    answer = await browser.get("/queue", 401, **script)
+    assert answer.headers["hx-redirect"] == "/console/sign-in"
+
+
+async def test_of_another_sites_address_only_a_path_of_ours_is_taken(
+    open_browser: Callable[..., Any],
+) -> None:
+    browser: Browser = await open_browser()
+    script = {"HX-Request": "true", "HX-Current-URL": "https://evil.example/console//x.example?y=1"}
+    form = (await browser.get("/queue", 401, **script)).headers["hx-redirect"]
+    page = await browser.get(form.removeprefix("/console"))
+    assert 'action="/console/sign-in?next=/"' in unescape(page.text).replace("%2F", "/")
+
+
 async def test_a_wrong_password_and_an_unknown_address_are_told_alike(
     open_browser: Callable[..., Any], users: tuple[User, ...]
 ) -> None:
@@ -52,7 +114,18 @@ async def test_a_wrong_password_and_an_unknown_address_are_told_alike(
 
 
 @pytest.mark.parametrize(
-    "path", ["https://evil.example", "//evil.example", "/\\evil.example", "/sign-out", "\n/x"]
+    "path",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "//evil.example/log?status=failed",
+        "/\\evil.example",
+        "/log?text=\r\nSet-Cookie: a=b",
+        "/sign-out",
+        "/sign-in?next=/log",
+        "?next=/log",
+        "\n/x",
+    ],
 )
 async def test_signing_in_leads_nowhere_else(
     open_browser: Callable[..., Any], users: tuple[User, ...], path: str
