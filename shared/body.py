@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from shared.compression import Gunzip
 from shared.errors import InvalidRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
@@ -30,14 +30,16 @@ async def read_body(request: Request, *, limit: int, deadline_seconds: float) ->
             return await _read(request, limit, Gunzip(limit) if encoding == "gzip" else None)
     except TimeoutError:
         raise RequestTimeout from None
-    except ClientDisconnect:
-        raise InvalidRequest("The sender hung up before the body was complete") from None
 
 
 async def _read(request: Request, limit: int, inflater: Gunzip | None) -> bytes:
     pieces: list[bytes] = []
-    size = 0
-    async for raw in request.stream():
+    size, is_more = 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("The sender hung up before the body was complete")
+        raw, is_more = message.get("body", b""), message.get("more_body", False)
         piece = inflater.feed(raw) if inflater else raw
         size += len(piece)
         if size > limit:

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from functions.ingest.endpoints import Endpoints
 from functions.ingest.receive import PATHS, Receiver, receiver_of
@@ -23,9 +24,6 @@ from shared.responses import EXCEPTION_HANDLERS, RequestIds, health_routes
 
 def create_app(settings: IngestSettings) -> Starlette:
     """The ASGI application."""
-
-    async def receive(request: Request) -> Response:
-        return await receiver_of(request).receive(request)
 
     async def greet(request: Request) -> Response:
         return await receiver_of(request).greet(request)
@@ -46,14 +44,23 @@ def create_app(settings: IngestSettings) -> Starlette:
 
     return Starlette(
         routes=[
+            *(Route(path, _ReceiveWebhook(), methods=["POST"]) for path in PATHS),
             *health_routes("ingest", ping),
-            *(Route(path, receive, methods=["POST"]) for path in PATHS),
             *(Route(path, greet, methods=["GET"]) for path in PATHS),
         ],
         middleware=[Middleware(RequestIds)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+
+
+class _ReceiveWebhook:
+    """`Receiver.receive` as an ASGI application: a function would be wrapped in one more layer, for each webhook."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await receiver_of(request).receive(request)
+        await response(scope, receive, send)
 
 
 app = create_app(IngestSettings.from_environment())
