@@ -49,9 +49,10 @@ _ESCAPE = re.compile(
     r"|\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
-# With every digit 0 and every exponent mark e, plain searches tell whether an odd number is possible.
-_SHAPES = bytes.maketrans(b"123456789E", b"000000000e")
-_ODD_SHAPES = (b"0" * 19, b"0e000", b"0e+000", b"0e-000")
+# With every digit 0, every exponent mark e and a colon for whatever may stand before a number, plain searches tell
+# whether an odd number is possible.
+_SHAPES = bytes.maketrans(b"123456789E \t\r\n:,[-", b"000000000e::::::::")
+_ODD_SHAPES = (b":" + b"0" * 19, b"." + b"0" * 19, b"0e000", b"0e+000", b"0e:000")
 
 _DEPTH_SCAN_LENGTH = 65_536
 """How far a refusal looks for the place where a body gets too deep."""
@@ -159,7 +160,7 @@ def _too_deep_at(text: str) -> int | None:
 def _may_have_odd_numbers(body: bytes) -> bool:
     """True also for some strings, such as hashes."""
     shapes = body.translate(_SHAPES)
-    return any(odd in shapes for odd in _ODD_SHAPES)
+    return any(map(shapes.__contains__, _ODD_SHAPES))
 
 
 def _check_numbers(text: str) -> bool:

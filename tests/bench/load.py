@@ -37,7 +37,7 @@ def signed_requests(port: int, slug: str, secret: str, count: int, first: int) -
                 "total": 129.9,
                 "currency": "EUR",
                 "customer": {
-                    "name": f"Customer {number}",
+                    "name": f"Customer {number % 500}",
                     "email": f"customer{number % 500}@example.com",
                 },
                 "note": "",

@@ -181,6 +181,16 @@ def test_a_number_that_cannot_be_kept_is_refused(number: str, problem: str) -> N
     assert "line 1, column" in message
 
 
+@pytest.mark.parametrize("before", [":", ": ", ":\t", ":\n", ":\r", ":-", ":[", ":[0,", ":[0,-"])
+def test_an_odd_number_is_found_wherever_it_stands(before: str) -> None:
+    after = "]}" if "[" in before else "}"
+    number = 12345678901234567891234
+    parsed = parse(f'{{"n"{before}{number}{after}'.encode())
+    assert json.dumps(parsed.value, separators=(",", ":")).endswith(f"{number}{after}")
+    for refused in ("1." + "1" * 127, "1" * 64 + "." + "1" * 64, "1e999", "1e-999", "1.0E+999"):
+        refusal(f'{{"n"{before}{refused}{after}'.encode())
+
+
 def test_digits_in_strings_are_no_numbers() -> None:
     body = {"a": "9" * 5000, "b": "1e999", "c": '"1e999', "sha": "3e400" * 20}
     assert parse(json.dumps(body).encode()).value == body
