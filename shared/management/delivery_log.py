@@ -9,14 +9,7 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from shared.database import run
 from shared.management.events import NEWEST_FIRST, equals
-from shared.management.models import (
-    EventName,
-    Page,
-    PageQuery,
-    StoredResource,
-    Timestamp,
-    Until,
-)
+from shared.management.models import EventName, Page, PageQuery, StoredResource, Timestamp
 from shared.management.session import UserSession
 from shared.management.webhooks import find_webhook
 
@@ -37,10 +30,7 @@ class LogQuery(PageQuery):
     event_type: EventName | None = None
     delivery_id: UUID | None = None
     since: AwareDatetime | None = Field(default=None, description="Begun at this time or later.")
-    until: Until | None = Field(
-        default=None,
-        description="Begun in this second or earlier; with a fraction of a second, before this time.",
-    )
+    until: AwareDatetime | None = Field(default=None, description="Begun before this time.")
 
 
 class Attempt(StoredResource):

@@ -22,7 +22,7 @@ from shared.management.events import (
     find_event,
     first_id_at,
 )
-from shared.management.models import Page, StoredResource, Timestamp, Until
+from shared.management.models import Page, StoredResource, Timestamp
 from shared.management.session import UserSession
 
 ENTRY_COLUMNS = (
@@ -39,10 +39,7 @@ class LogQuery(EventQuery):
     status: Literal["processed", "failed"] | None = None
     event_type: str | None = Field(default=None, min_length=1, max_length=255)
     since: AwareDatetime | None = Field(default=None, description="Arrived at this time or later.")
-    until: Until | None = Field(
-        default=None,
-        description="Arrived in this second or earlier; with a fraction of a second, before this time.",
-    )
+    until: AwareDatetime | None = Field(default=None, description="Arrived before this time.")
 
 
 class LogEntry(StoredResource):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AliasGenerator,
     AwareDatetime,
     BaseModel,
@@ -67,18 +66,6 @@ def _require_text(value: object) -> object:
 
 TimeText = Annotated[AwareDatetime, Strict(False), BeforeValidator(_require_text)]
 """A time in a body: ISO 8601, with its offset."""
-
-
-def _through_its_second(moment: datetime) -> datetime:
-    # What was shown without fractions of a second is asked for without them.
-    try:
-        return moment if moment.microsecond else moment + timedelta(seconds=1)
-    except OverflowError:
-        return moment
-
-
-Until = Annotated[AwareDatetime, AfterValidator(_through_its_second)]
-"""The time before which the rows of a list lie. One on a whole second is made the end of that second."""
 
 EVENT_NAME_PATTERN = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN, max_length=128)]

@@ -115,7 +115,7 @@ def _wanted(visit: Visit) -> LogQuery:
     since = [datetime.now(UTC) - span] if span else []
     begins, ends = _moment(visit, "from"), _moment(visit, "to")
     values["since"] = max([*since, *([begins] if begins else [])], default=None)
-    values["until"] = ends
+    values["until"] = ends and _through_its_second(ends)
     given = {name: value for name, value in values.items() if value}
     try:
         return LogQuery.model_validate(given | {"limit": PAGE_SIZE, "owner": visit.owner})
@@ -137,6 +137,14 @@ def _moment(visit: Visit, name: str) -> datetime | None:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidRequest("This is no time: 2026-11-25T10:00 would be one") from None
+
+
+def _through_its_second(moment: datetime) -> datetime:
+    """The end of a second that is named as a whole: times are shown and picked without fractions."""
+    try:
+        return moment if moment.microsecond else moment + timedelta(seconds=1)
+    except OverflowError:
+        return moment
 
 
 def _id(visit: Visit) -> UUID:

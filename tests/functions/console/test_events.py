@@ -131,6 +131,7 @@ async def test_a_whole_second_is_in_the_time_that_it_ends(
     assert await is_found("2026-01-03T12:00:05")
     assert await is_found("2026-01-03T12:00:05.000Z")
     assert not await is_found("2026-01-03T12:00:05.4Z")
+    assert await is_found("9999-12-31T23:59:59Z")
 
 
 async def test_a_search_is_gone_on_with_until_every_event_was_looked_at(
