@@ -67,6 +67,36 @@ comment on function private.writable_columns(text) is 'Columns of a table in pub
 revoke execute on function private.writable_columns(text) from public, anon;
 grant execute on function private.writable_columns(text) to authenticated, service_role;
 
+create function private.check_field_maps() returns trigger
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_type text;
+  v_column text;
+begin
+  select m.type, c.name into v_type, v_column
+  from (
+    select m.key as type, (private.entity_type(new.created_by, m.key)).target_table, m.value as map
+    from jsonb_each(case jsonb_typeof(new.field_maps) when 'object' then new.field_maps else '{}' end) m) m
+  cross join lateral jsonb_object_keys(case jsonb_typeof(m.map) when 'object' then m.map else '{}' end) as c (name)
+  where m.target_table is not null and not c.name = any (private.writable_columns(m.target_table))
+  order by m.type, c.name limit 1;
+  if found then
+    raise exception 'fieldMaps.%: there is no column % to write to', left(v_type, 100), left(quote_ident(v_column), 100)
+      using errcode = 'PT400', detail = 'WH001';
+  end if;
+  return new;
+end
+$$;
+comment on function private.check_field_maps() is 'Refuses an endpoint whose field maps fill columns that their types do not have.';
+revoke execute on function private.check_field_maps() from public;
+
+create trigger check_field_maps before insert on public.webhook_endpoints
+  for each row execute function private.check_field_maps();
+-- Only new maps: an endpoint stays as it is when a column goes.
+create trigger check_changed_field_maps before update of field_maps on public.webhook_endpoints
+  for each row when (new.field_maps is distinct from old.field_maps) execute function private.check_field_maps();
+
 create trigger check_entity_type before insert or update on public.entity_types
   for each row execute function private.check_entity_type();
 

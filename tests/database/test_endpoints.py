@@ -296,3 +296,25 @@ def test_two_endpoints_keep_their_secrets_apart(hosted_database: Connection) -> 
 
     assert secrets(hosted_database, "crm") == ["cipher-2"]
     assert secrets(hosted_database) == ["cipher-1"]
+
+
+def test_only_new_field_maps_must_fit_their_types(hosted_database: Connection) -> None:
+    user_id = make_user(hosted_database)
+    wrong = {"order": {"total": "data.amount", "totl": "data.amount"}}
+    told = "fieldMaps.order: there is no column totl to write to"
+    with refused("WH001", told):
+        create(hosted_database, user_id, field_maps=wrong)
+    row = create(hosted_database, user_id, field_maps={"order": {"total": "data.amount"}})
+    with refused("WH001", told):
+        update(hosted_database, user_id, row, {"field_maps": wrong})
+
+    # As when the column has gone since.
+    hosted_database.execute(
+        "alter table public.webhook_endpoints disable trigger check_changed_field_maps"
+    )
+    update(hosted_database, user_id, row, {"field_maps": wrong})
+    hosted_database.execute(
+        "alter table public.webhook_endpoints enable trigger check_changed_field_maps"
+    )
+    assert update(hosted_database, user_id, row, {"name": "Store"})["field_maps"] == wrong
+    assert update(hosted_database, user_id, row, {"field_maps": {}})["field_maps"] == {}

@@ -151,6 +151,7 @@ PRIVATE_NOT_FOR_THE_SERVICE = {
 TRIGGERS = {
     "add_webhook_state",
     "check_entity_type",
+    "check_field_maps",
     "complete_ticket",
     "publish_rows",
     "register_entity",

@@ -160,6 +160,14 @@ async def test_a_slug_that_is_taken_is_a_conflict(anna: Account, ben: Account) -
         ({"defaultEntityTable": "spaceship"}, "There is no entity type spaceship"),
         ({"fieldMaps": {"spaceship": {}}}, "There is no entity type spaceship"),
         (
+            {"fieldMaps": {"order": {"totl": "data.amount"}}},
+            "fieldMaps.order: there is no column totl",
+        ),
+        (
+            {"fieldMaps": {"order": {"user_id": "data.id"}}},
+            "fieldMaps.order: there is no column user",
+        ),
+        (
             {"allowedObjectTypes": ["person"], "defaultEntityTable": "order"},
             "defaultEntityTable: it must be one of allowedObjectTypes",
         ),
