@@ -36,10 +36,10 @@ JsonObject = dict[str, Any]
 # from each quote inside it. The parser refuses it afterwards.
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
-_EXPONENT = r"[eE][+-]?([0-9]{3,}+)"
 # Numbers of 19 characters and more, and shorter ones with an exponent of three digits and more.
 _ODD_NUMBER = re.compile(
-    rf"{_STRING}|-?[0-9](?:[0-9.]{{18,}}+(?:{_EXPONENT})?|[0-9.]*+{_EXPONENT})", re.DOTALL
+    rf"{_STRING}|-?[0-9](?:[0-9.]{{18,}}+(?:[eE][+-]?([0-9]++))?|[0-9.]*+[eE][+-]?([0-9]{{3,}}+))",
+    re.DOTALL,
 )
 _UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 # An escaped backslash and a surrogate pair are matched to be stepped over.

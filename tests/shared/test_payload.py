@@ -143,7 +143,9 @@ def test_integers_keep_every_digit(number: int) -> None:
     assert str(number) in parsed.text
 
 
-@pytest.mark.parametrize("number", ["0.1", "1e2", "-0.0", "1E+2", "1.5e-7", "1e308", "5e-308"])
+@pytest.mark.parametrize(
+    "number", ["0.1", "1e2", "-0.0", "1E+2", "1.5e-7", "1e308", "5e-308", "1" * 125 + "e11"]
+)
 def test_other_numbers_are_doubles_in_the_value_and_exact_in_the_text(number: str) -> None:
     parsed = parse(f'{{"n":{number}}}'.encode())
     assert parsed.value["n"] == float(number)
@@ -172,6 +174,7 @@ def test_a_long_decimal_stays_exact_in_the_text() -> None:
         ("1e99999999999999999999999", "exponent beyond"),
         ("9e308", "not valid JSON"),
         ("9" * 128 + "e300", "over 128 characters"),
+        ("1" * 126 + "e11", "over 128 characters"),
         ("9" * 100 + "e300", "not valid JSON"),
     ],
 )
