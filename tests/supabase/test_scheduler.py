@@ -158,16 +158,24 @@ def test_dispatch_is_told_to_look_again_while_it_is_at_work(
 def test_a_function_is_called_when_it_said_that_there_would_be_more(
     running: object, functions: Functions, database: psycopg.Connection[Any]
 ) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=0.7)
-    functions.answer = {"next_at": soon.isoformat()}
-    asked = functions.calls[DISPATCH]
-    notify(database, "dispatch")
-    wait_for(lambda: functions.calls[DISPATCH] > asked and not functions.in_flight[DISPATCH])
-    functions.answer = {}
-    before = functions.calls[DISPATCH]
+    def soon_and_called() -> tuple[datetime, datetime]:
+        soon = datetime.now(UTC) + timedelta(seconds=0.7)
+        functions.answer = {"next_at": soon.isoformat()}
+        asked = functions.calls[DISPATCH]
+        notify(database, "dispatch")
+        wait_for(lambda: functions.calls[DISPATCH] > asked and not functions.in_flight[DISPATCH])
+        functions.answer = {}
+        before = functions.calls[DISPATCH]
+        wait_for(lambda: functions.calls[DISPATCH] > before, seconds=2)
+        return soon, datetime.now(UTC)
 
-    wait_for(lambda: functions.calls[DISPATCH] > before, seconds=2)
-    assert datetime.now(UTC) >= soon
+    swept = functions.calls[CLASSIFY]
+    soon, called = soon_and_called()
+    time.sleep(1)
+    if functions.calls[CLASSIFY] > swept:
+        # The sweep came first, and leaves the second try alone.
+        soon, called = soon_and_called()
+    assert called >= soon
 
 
 def test_an_unknown_notification_is_ignored(
